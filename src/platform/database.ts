@@ -1,0 +1,225 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import pg from 'pg'
+import { invariant } from '#kernel/outcome.ts'
+import type { Clock } from '#kernel/time.ts'
+import { type NewEvent } from '#platform/events.ts'
+import { appendEvents } from '#platform/outbox.ts'
+import { currentContext, type Traffic } from '#platform/request-context.ts'
+import { retryRuleOf } from '#platform/sql-retry.ts'
+
+/** Contexts that own a PostgreSQL schema and a role of the same name. */
+export const contextNames = ['platform', 'orders', 'payments', 'fulfilment', 'routing', 'tracking'] as const
+export type ContextName = (typeof contextNames)[number]
+
+/**
+ * A SQL statement with the shape of its rows. It is named, so that PostgreSQL parses and plans it once a connection:
+ * planning a ten-part CTE costs more than running it for a small batch.
+ */
+export interface Statement<Row> {
+  readonly name: string
+  readonly text: string
+  readonly row?: Row
+}
+
+export function statement<Row = Record<string, never>>(name: string, text: string): Statement<Row> {
+  return { name, text }
+}
+
+/** What a read may use. All of it belongs to one context and one traffic. */
+export interface ReadContext {
+  readonly traffic: Traffic
+  readonly rehearsalId: string | null
+  /** The instant of this batch, from the injected clock. */
+  readonly now: Date
+  query<Row>(statement: Statement<Row>, parameters?: readonly unknown[]): Promise<Row[]>
+}
+
+/** What a write may use: one transaction on the tables of one context. */
+export interface WriteContext extends ReadContext {
+  /** Appends events to this context's outbox, in this transaction. */
+  announce(events: readonly NewEvent[]): Promise<void>
+  /** Runs after a successful commit only; for hand-offs that a sweep would also find. Must not throw. */
+  afterCommit(work: () => void): void
+}
+
+export interface Scope {
+  readonly traffic: Traffic
+  readonly rehearsalId: string | null
+}
+
+/** The tables of one context, live and shadow, each reached by its own role. */
+export interface ContextDatabase {
+  readonly context: ContextName
+  read<T>(scope: Scope, work: (context: ReadContext) => Promise<T>): Promise<T>
+  /**
+   * Runs `work` in one transaction; retried by the table in sql-retry.ts. `repeatable` says that `work` may be run again
+   * even when the first run may have been committed (idempotency keys or a cursor protect it).
+   */
+  write<T>(scope: Scope, work: (context: WriteContext) => Promise<T>, options?: { repeatable?: boolean }): Promise<T>
+}
+
+export interface Databases {
+  of(context: ContextName): ContextDatabase
+  /** Pool sizes and waiting callers, for metrics. */
+  usage(): { context: ContextName; traffic: Traffic; total: number; idle: number; waiting: number }[]
+  close(): Promise<void>
+}
+
+export interface DatabasesOptions {
+  /** Connection settings of the role that owns this context's tables in this traffic's database. */
+  readonly login: (traffic: Traffic, context: ContextName) => pg.ClientConfig
+  readonly clock: Clock
+  readonly maxConnections: number
+  readonly statementTimeoutMs: number
+  /** Told after each commit that announced something, so that relays need not wait for their next poll. */
+  readonly announced?: (context: ContextName, traffic: Traffic) => void
+  readonly observe?: (context: ContextName, traffic: Traffic, statementName: string, seconds: number) => void
+  readonly log?: (problem: { context: ContextName; traffic: Traffic; error: unknown }) => void
+}
+
+const attemptsMost = 6
+
+// Ids and amounts stay below 2^53 by construction, so bigint columns may be plain numbers; a larger one is a bug, not a rounding.
+const parseInt8 = (text: string): number => {
+  const value = Number(text)
+  invariant(Number.isSafeInteger(value), `bigint ${text} does not fit a number`)
+  return value
+}
+const int8 = 20
+const types: pg.CustomTypesConfig = {
+  getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
+    oid === int8
+      ? parseInt8
+      : pg.types.getTypeParser(oid, format as 'text')) as unknown as pg.CustomTypesConfig['getTypeParser'],
+}
+
+export function openDatabases(options: DatabasesOptions): Databases {
+  const pools = new Map<string, pg.Pool>()
+
+  const poolOf = (traffic: Traffic, context: ContextName): pg.Pool => {
+    const key = `${traffic}.${context}`
+    let pool = pools.get(key)
+    if (pool === undefined) {
+      pool = new pg.Pool({
+        ...options.login(traffic, context),
+        max: options.maxConnections,
+        idleTimeoutMillis: 60_000,
+        connectionTimeoutMillis: 10_000,
+        application_name: `throughline ${context} ${traffic}`,
+        statement_timeout: options.statementTimeoutMs,
+        // The session itself knows its traffic: triggers write it into history.
+        options: `-c throughline.traffic=${traffic}`,
+        types,
+      })
+      // An idle connection that breaks (server restarted) is replaced at its next use; without a listener it would end the process.
+      pool.on('error', (error) => options.log?.({ context, traffic, error }))
+      pools.set(key, pool)
+    }
+    return pool
+  }
+
+  const refuseLeak = (scope: Scope): void => {
+    const around = currentContext()
+    invariant(
+      around === undefined || around.traffic === scope.traffic,
+      `work of ${around?.traffic} traffic asked for the ${scope.traffic} database`,
+    )
+    invariant((scope.traffic === 'shadow') === (scope.rehearsalId !== null), 'shadow work carries a rehearsal id, live work none')
+  }
+
+  const queryOn = async <Row>(
+    target: pg.Pool | pg.PoolClient,
+    at: { traffic: Traffic; context: ContextName },
+    { name, text }: Statement<Row>,
+    parameters: readonly unknown[],
+  ): Promise<Row[]> => {
+    const started = performance.now()
+    const result = await target.query({ name, text, values: parameters as unknown[] })
+    options.observe?.(at.context, at.traffic, name, (performance.now() - started) / 1000)
+    return result.rows as Row[]
+  }
+
+  const withRetry = async <T>(repeatable: boolean, work: () => Promise<T>): Promise<T> => {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await work()
+      } catch (error) {
+        const rule = retryRuleOf(error)
+        if (rule === 'never' || attempt >= attemptsMost || (rule === 'if_repeatable' && !repeatable)) throw error
+        // Full jitter from 5 ms doubling: deadlocked batches must not meet again in step.
+        await delay(Math.random() * 5 * 2 ** attempt)
+      }
+    }
+  }
+
+  const open = (context: ContextName): ContextDatabase => ({
+    context,
+    async read(scope, work) {
+      refuseLeak(scope)
+      const pool = poolOf(scope.traffic, context)
+      const at = { traffic: scope.traffic, context }
+      return withRetry(true, () =>
+        work({
+          traffic: scope.traffic,
+          rehearsalId: scope.rehearsalId,
+          now: options.clock.now(),
+          query: (asked, parameters = []) => queryOn(pool, at, asked, parameters),
+        }),
+      )
+    },
+    async write(scope, work, { repeatable = false } = {}) {
+      refuseLeak(scope)
+      const at = { traffic: scope.traffic, context }
+      return withRetry(repeatable, async () => {
+        const client = await poolOf(scope.traffic, context).connect()
+        const whenCommitted: (() => void)[] = []
+        let announcedAny = false
+        let broken: Error | undefined
+        try {
+          await client.query('BEGIN')
+          const write: WriteContext = {
+            traffic: scope.traffic,
+            rehearsalId: scope.rehearsalId,
+            now: options.clock.now(),
+            query: (asked, parameters = []) => queryOn(client, at, asked, parameters),
+            announce: async (events) => {
+              announcedAny ||= events.length > 0
+              await appendEvents(write, context, events)
+            },
+            afterCommit: (then) => void whenCommitted.push(then),
+          }
+          const value = await work(write)
+          await client.query('COMMIT')
+          for (const then of whenCommitted) then()
+          if (announcedAny) options.announced?.(context, scope.traffic)
+          return value
+        } catch (error) {
+          await client.query('ROLLBACK').catch((rollbackError: Error) => {
+            broken = rollbackError
+          })
+          throw error
+        } finally {
+          client.release(broken)
+        }
+      })
+    },
+  })
+
+  const opened = new Map(contextNames.map((name) => [name, open(name)]))
+  return {
+    of(context) {
+      const database = opened.get(context)
+      invariant(database, `no database for context ${context}`)
+      return database
+    },
+    usage: () =>
+      [...pools].map(([key, pool]) => {
+        const [traffic, context] = key.split('.') as [Traffic, ContextName]
+        return { context, traffic, total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }
+      }),
+    async close() {
+      await Promise.all([...pools.values()].map((pool) => pool.end()))
+      pools.clear()
+    },
+  }
+}
