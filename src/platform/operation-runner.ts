@@ -1,0 +1,170 @@
+import { type Outcome, refused } from '#kernel/outcome.ts'
+import { authorise } from '#platform/aspects/authorisation.ts'
+import { Breaker } from '#platform/aspects/breaker.ts'
+import { hashBody, type Keyed } from '#platform/aspects/idempotency.ts'
+import { Limits, type Rate } from '#platform/aspects/limits.ts'
+import { compileValidation, type Validate } from '#platform/aspects/validation.ts'
+import { runBatch } from '#platform/batch-run.ts'
+import { Batcher } from '#platform/batcher.ts'
+import type { Databases } from '#platform/database.ts'
+import type { Operation } from '#platform/operation.ts'
+import type { RequestContext } from '#platform/request-context.ts'
+
+/** One call of an operation, from whatever way in. */
+export interface Call {
+  readonly context: RequestContext
+  readonly input: unknown
+  readonly idempotencyKey?: string | undefined
+}
+
+export interface Runner {
+  readonly operations: readonly Operation[]
+  /** Runs one call through all aspects. Never rejects for what a caller can cause. */
+  run(operationId: string, call: Call): Promise<Outcome<unknown>>
+  /** Runs many calls of one client as the batch twin does: one outcome each, in order; a bad one fails alone. */
+  runMany(operationId: string, calls: readonly Call[]): Promise<Outcome<unknown>[]>
+  /** Waits until no batch waits or is under way. */
+  drain(): Promise<void>
+}
+
+export interface RunnerOptions {
+  readonly operations: readonly Operation[]
+  readonly databases: Databases
+  readonly standardLimit: Rate
+  readonly nowMs: () => number
+  readonly log: { error(facts: object, message: string): void; warn(facts: object, message: string): void; info(facts: object, message: string): void }
+  readonly observe?: (operation: Operation, context: RequestContext, outcome: string, seconds: number) => void
+  readonly observeBatch?: (operation: Operation, traffic: string, size: number) => void
+}
+
+/** An entry on its way through the batcher: checked, so that only the body can still refuse it. */
+export interface Entry {
+  readonly call: Call
+  readonly commandId: string
+  readonly keyed: Keyed | undefined
+  readonly deadlineMs: number
+}
+
+interface Prepared {
+  readonly operation: Operation
+  readonly validate: Validate
+  readonly batchers: Map<string, Batcher<Entry, Outcome<unknown>>>
+  readonly breakers: Map<string, Breaker>
+}
+
+const deadlineMs = 15_000
+const mostWaitingBatches = 64
+
+/**
+ * Puts the aspects around every operation, in one fixed order: context and authentication (done by the way in) →
+ * authorisation → validation → limits → idempotency → batching → breaker and deadline → body → audit → metrics.
+ */
+export function openRunner(options: RunnerOptions): Runner {
+  const limits = new Limits(options.standardLimit, options.nowMs)
+  const prepared = new Map<string, Prepared>()
+  for (const operation of options.operations) {
+    if (prepared.has(operation.id)) throw new Error(`operation ${operation.id} is declared twice`)
+    prepared.set(operation.id, {
+      operation,
+      validate: compileValidation(operation.input),
+      batchers: new Map(),
+      breakers: new Map(),
+    })
+  }
+  const preparedOf = (id: string): Prepared => {
+    const found = prepared.get(id)
+    if (found === undefined) throw new Error(`no operation ${id}`)
+    return found
+  }
+
+  /** What can be refused before anything is touched. */
+  const check = ({ operation, validate }: Prepared, call: Call): Outcome<never> | Entry => {
+    const refusal = authorise(operation, call.context.actor) ?? validate(call.input) ?? limits.take(operation, call.context)
+    if (refusal !== undefined) return refusal
+    const now = options.nowMs()
+    if (operation.kind === 'query' || operation.idempotency === 'inherent' || call.idempotencyKey === undefined) {
+      if (operation.kind === 'command' && operation.idempotency === 'required') {
+        return refused(
+          'platform.idempotency_key_required',
+          'Send an Idempotency-Key that is new for this command, such as a UUID.',
+          'Idempotency-Key',
+        )
+      }
+      return { call, commandId: commandIdOf(call), keyed: undefined, deadlineMs: now + deadlineMs }
+    }
+    const { idempotencyKey: key } = call
+    if (!/^[\x21-\x7e]{1,128}$/.test(key)) {
+      return refused('platform.invalid_input', 'An idempotency key has 1 to 128 visible ASCII characters.', 'Idempotency-Key')
+    }
+    const keyed: Keyed = { client: call.context.actor.id, key, operation: operation.id, bodyHash: hashBody(operation.id, call.input) }
+    return { call, commandId: key, keyed, deadlineMs: now + deadlineMs }
+  }
+
+  const batcherOf = (part: Prepared, context: RequestContext): Batcher<Entry, Outcome<unknown>> => {
+    const key = `${context.traffic} ${context.rehearsalId ?? ''}`
+    let batcher = part.batchers.get(key)
+    if (batcher === undefined) {
+      const { operation } = part
+      const scope = { traffic: context.traffic, rehearsalId: context.rehearsalId }
+      const breaker = new Breaker({ failuresToOpen: 5, openForMs: 2_000, nowMs: options.nowMs })
+      part.breakers.set(key, breaker)
+      batcher = new Batcher({
+        largest: operation.batch.largest,
+        longestWaitMs: operation.batch.longestWaitMs,
+        concurrent: operation.batch.concurrent ?? 2,
+        mostWaiting: operation.batch.largest * mostWaitingBatches,
+        run: (entries) => {
+          options.observeBatch?.(operation, scope.traffic, entries.length)
+          return runBatch({ operation, scope, entries, breaker, ...options })
+        },
+      })
+      part.batchers.set(key, batcher)
+    }
+    return batcher
+  }
+
+  const finish = (operation: Operation, call: Call, started: number, outcome: Outcome<unknown>): Outcome<unknown> => {
+    options.observe?.(operation, call.context, outcome.ok ? 'ok' : outcome.error.code, (performance.now() - started) / 1000)
+    return outcome
+  }
+
+  const overloaded = (): Outcome<never> =>
+    refused('platform.overloaded', 'Too many calls are waiting; try again with the same idempotency key.', undefined, { retryAfterSeconds: 1 })
+
+  return {
+    operations: options.operations,
+    async run(operationId, call) {
+      const started = performance.now()
+      const part = preparedOf(operationId)
+      const entry = check(part, call)
+      if ('ok' in entry) return finish(part.operation, call, started, entry)
+      const outcome = await (batcherOf(part, call.context).add(entry) ?? overloaded())
+      return finish(part.operation, call, started, outcome)
+    },
+    async runMany(operationId, calls) {
+      const started = performance.now()
+      const part = preparedOf(operationId)
+      const outcomes = await Promise.all(
+        calls.map((call) => {
+          const entry = check(part, call)
+          return 'ok' in entry ? entry : (batcherOf(part, call.context).add(entry) ?? overloaded())
+        }),
+      )
+      calls.forEach((call, index) => {
+        finish(part.operation, call, started, outcomes[index] ?? overloaded())
+      })
+      return outcomes
+    },
+    async drain() {
+      for (const { batchers } of prepared.values()) await Promise.all([...batchers.values()].map((batcher) => batcher.drain()))
+    },
+  }
+}
+
+// A counter under a random start is as good as a UUID for naming a command in the log, and twenty times as cheap.
+const runOfProcess = crypto.randomUUID().slice(0, 13)
+let commandsMade = 0
+function commandIdOf(call: Call): string {
+  commandsMade += 1
+  return `${call.context.actor.id}/${runOfProcess}-${commandsMade}`
+}

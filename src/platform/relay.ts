@@ -1,0 +1,408 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Consumer } from '#platform/consumer.ts'
+import { type ContextName, type Databases, type Scope, type Statement, statement } from '#platform/database.ts'
+import type { DeliveredEvent } from '#platform/events.ts'
+import { GapWatch } from '#platform/gap-watch.ts'
+import { bothTraffics, runInContext, systemContext, type Traffic } from '#platform/request-context.ts'
+import { isOperational } from '#platform/sql-retry.ts'
+
+/**
+ * The relay carries events from outboxes to consumers: in order per key, in batches, each batch and its cursor in one
+ * transaction of the consumer's context. Any number of processes may run it; the cursor's compare-and-set lets one win.
+ */
+export interface Relay {
+  start(): void
+  /** New events may be there: called after each commit that announced some, so that in one process nothing waits for a poll. */
+  kick(from: ContextName, traffic: Traffic): void
+  /** Events that consumers still have to take, by consumer. */
+  backlog(traffic: Traffic): Promise<{ consumer: string; waiting: number; parked: number; oldestAgeMs: number }[]>
+  /** Runs parked events of a consumer again, in order; those that succeed leave the parking place. */
+  replayParked(consumer: string, scope: Traffic): Promise<{ replayed: number; stillParked: number }>
+  /** Deletes events that every consumer has taken, at most `most` an outbox, so that pruning never holds locks for long. */
+  prune(traffic: Traffic, most?: number): Promise<number>
+  /** Finishes the batches under way. */
+  close(): Promise<void>
+}
+
+export interface RelayOptions {
+  readonly databases: Databases
+  readonly consumers: readonly Consumer[]
+  /** Longest wait between looks when nobody kicks, ms: what other processes announce is seen by then. */
+  readonly pollMs: number
+  readonly traffics?: readonly Traffic[]
+  readonly observe?: (consumer: string, traffic: Traffic, events: number, seconds: number) => void
+  readonly log: { warn(facts: object, message: string): void; error(facts: object, message: string): void }
+}
+
+interface OutboxRow {
+  id: number
+  key: string
+  type: string
+  schema_version: number
+  payload: unknown
+  trace_id: string
+  rehearsal_id: string | null
+  occurred_at: Date
+}
+
+const largestBatch = 256
+/** An event that throws for an unforeseen reason is tried this often alone before it is parked. */
+const attemptsBeforeParking = 3
+
+class CursorMoved extends Error {
+  override readonly name = 'CursorMoved'
+}
+
+export function openRelay(options: RelayOptions): Relay {
+  const loops = options.consumers.flatMap((consumer) =>
+    (options.traffics ?? bothTraffics).map((traffic) => new ConsumerLoop(consumer, traffic, options)),
+  )
+  const loopOf = (name: string, traffic: Traffic) => loops.find((loop) => loop.consumer.name === name && loop.traffic === traffic)
+  return {
+    start() {
+      for (const loop of loops) loop.start()
+    },
+    kick(from, traffic) {
+      for (const loop of loops) if (loop.consumer.from === from && loop.traffic === traffic) loop.kick()
+    },
+    backlog: (traffic) => Promise.all(loops.filter((loop) => loop.traffic === traffic).map((loop) => loop.backlog())),
+    async replayParked(name, traffic) {
+      const loop = loopOf(name, traffic)
+      if (loop === undefined) return { replayed: 0, stillParked: 0 }
+      return loop.replayParked()
+    },
+    async prune(traffic, most = 20_000) {
+      let pruned = 0
+      for (const from of new Set(options.consumers.map((consumer) => consumer.from))) {
+        const readers = loops.filter((loop) => loop.traffic === traffic && loop.consumer.from === from)
+        const taken = Math.min(...(await Promise.all(readers.map((loop) => loop.storedCursor()))))
+        const scope: Scope = { traffic, rehearsalId: traffic === 'shadow' ? 'relay' : null }
+        const rows = await options.databases.of(from).write(scope, (context) => context.query(pruneStatement(from), [taken, most]))
+        pruned += rows.length
+      }
+      return pruned
+    },
+    async close() {
+      await Promise.all(loops.map((loop) => loop.close()))
+    },
+  }
+}
+
+const pruneStatement = (from: ContextName) =>
+  statement<{ id: number }>(
+    `${from}.prune_outbox`,
+    `delete from ${from}.outbox where id in (select id from ${from}.outbox where id <= $1 order by id limit $2) returning id`,
+  )
+
+/** One consumer in one traffic. Runs its batches one after the other. */
+class ConsumerLoop {
+  readonly consumer: Consumer
+  readonly traffic: Traffic
+  readonly #options: RelayOptions
+  readonly #gaps = new GapWatch()
+  readonly #sql: ReturnType<typeof statementsOf>
+  #cursor: number | undefined
+  #parkedKeys: Set<string> | undefined
+  #stopping = false
+  #running: Promise<void> | undefined
+  #wake: (() => void) | undefined
+  #kicked = false
+
+  constructor(consumer: Consumer, traffic: Traffic, options: RelayOptions) {
+    this.consumer = consumer
+    this.traffic = traffic
+    this.#options = options
+    this.#sql = statementsOf(consumer)
+  }
+
+  start(): void {
+    this.#running ??= this.#run()
+  }
+
+  kick(): void {
+    this.#kicked = true
+    this.#wake?.()
+  }
+
+  async close(): Promise<void> {
+    this.#stopping = true
+    this.#wake?.()
+    await this.#running
+  }
+
+  #scope(rehearsalId: string | null = this.traffic === 'shadow' ? 'relay' : null): Scope {
+    return { traffic: this.traffic, rehearsalId }
+  }
+
+  async #run(): Promise<void> {
+    let failures = 0
+    while (!this.#stopping) {
+      this.#kicked = false
+      try {
+        const progress = await this.#deliverNext()
+        failures = 0
+        if (progress === 'idle') await this.#pause(this.#options.pollMs)
+        // A gap is a transaction about to commit: look again soon, but leave it the processor.
+        else if (progress === 'gap') await this.#pause(2)
+      } catch (error) {
+        if (error instanceof CursorMoved) {
+          this.#forget()
+          await this.#pause(this.#options.pollMs)
+          continue
+        }
+        failures += 1
+        this.#options.log.warn({ err: error, consumer: this.consumer.name, traffic: this.traffic, failures }, 'relay waits and tries again')
+        this.#forget()
+        await this.#pause(Math.min(5_000, 50 * 2 ** failures))
+      }
+    }
+  }
+
+  #forget(): void {
+    this.#cursor = undefined
+    this.#parkedKeys = undefined
+  }
+
+  async #pause(ms: number): Promise<void> {
+    if (this.#kicked || this.#stopping) return
+    const timer = new AbortController()
+    const woken = new Promise<void>((resolve) => {
+      this.#wake = resolve
+    })
+    await Promise.race([woken, delay(ms, undefined, { signal: timer.signal }).catch(() => undefined)])
+    timer.abort()
+    this.#wake = undefined
+  }
+
+  async #deliverNext(): Promise<'delivered' | 'idle' | 'gap'> {
+    const { consumer } = this
+    const from = this.#options.databases.of(consumer.from)
+    this.#cursor ??= await this.storedCursor()
+    const cursor = this.#cursor
+    const watching = this.#gaps.watching
+    // The horizon is read before the rows: whatever is older than it has ended by the time the rows are read.
+    const horizon = watching ? await from.read(this.#scope(), (context) => context.query(this.#sql.horizon)) : []
+    const rows = await from.read(this.#scope(), (context) =>
+      context.query(this.#sql.read, [cursor, consumer.types, consumer.largestBatch ?? largestBatch]),
+    )
+    if (rows.length === 0) return 'idle'
+    const ready = this.#gaps.contiguous(
+      cursor,
+      rows.map((row) => row.id),
+      horizon[0]?.oldest,
+    )
+    if (ready.length < rows.length && this.#gaps.needsHorizon) {
+      const [seen] = await from.read(this.#scope(), (context) => context.query(this.#sql.horizon))
+      if (seen) this.#gaps.watch(seen.newest)
+    }
+    const batch = this.#oneRehearsal(rows.slice(0, ready.length))
+    const last = batch.at(-1)
+    if (last === undefined) return 'gap'
+    const wanted = batch.filter((row) => consumer.types.includes(row.type))
+    const tooNew = wanted.findIndex((row) => row.schema_version > (consumer.schemaVersion ?? 1))
+    if (tooNew === 0) {
+      this.#options.log.warn({ consumer: consumer.name, event: wanted[0]?.id }, 'event of a newer schema version waits for a newer worker')
+      return 'idle'
+    }
+    if (tooNew > 0) {
+      const until = wanted[tooNew]?.id ?? 0
+      await this.#take(cursor, until - 1, wanted.slice(0, tooNew))
+    } else await this.#take(cursor, last.id, wanted)
+    return 'delivered'
+  }
+
+  /** A batch runs under one rehearsal id; the next one follows in the next batch. */
+  #oneRehearsal(rows: OutboxRow[]): OutboxRow[] {
+    const first = rows[0]
+    const other = rows.findIndex((row) => row.rehearsal_id !== first?.rehearsal_id)
+    return other === -1 ? rows : rows.slice(0, other)
+  }
+
+  async #take(cursor: number, until: number, rows: readonly OutboxRow[]): Promise<void> {
+    const started = performance.now()
+    const parked = await this.#loadParkedKeys()
+    const events = rows.map((row) => this.#eventOf(row))
+    const clear = parked.size === 0 ? events : events.filter((event) => !parked.has(event.key))
+    const held = parked.size === 0 ? [] : events.filter((event) => parked.has(event.key))
+    try {
+      await this.#commit(cursor, until, clear, held.map((event) => ({ event, error: 'an earlier event of this key is parked' })))
+      this.#cursor = until
+    } catch (error) {
+      if (error instanceof CursorMoved || isOperational(error)) throw error
+      this.#options.log.warn({ err: error, consumer: this.consumer.name, events: clear.length }, 'batch failed; its events run one by one')
+      await this.#oneByOne(cursor, until, events)
+    }
+    this.#options.observe?.(this.consumer.name, this.traffic, rows.length, (performance.now() - started) / 1000)
+  }
+
+  async #oneByOne(cursor: number, until: number, events: readonly DeliveredEvent[]): Promise<void> {
+    let at = cursor
+    for (const event of events) {
+      const parked = await this.#loadParkedKeys()
+      if (parked.has(event.key)) await this.#commit(at, event.id, [], [{ event, error: 'an earlier event of this key is parked' }])
+      else await this.#alone(at, event)
+      at = event.id
+      this.#cursor = at
+    }
+    if (at < until) await this.#commit(at, until, [], [])
+    this.#cursor = until
+  }
+
+  async #alone(at: number, event: DeliveredEvent): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await this.#commit(at, event.id, [event], [])
+        return
+      } catch (error) {
+        if (error instanceof CursorMoved || isOperational(error)) throw error
+        if (attempt < attemptsBeforeParking) continue
+        this.#options.log.error({ err: error, consumer: this.consumer.name, event: event.id, key: event.key }, 'event parked')
+        await this.#commit(at, event.id, [], [{ event, error: error instanceof Error ? error.message : String(error) }])
+        this.#parkedKeys?.add(event.key)
+        return
+      }
+    }
+  }
+
+  async #commit(
+    cursor: number,
+    until: number,
+    events: readonly DeliveredEvent[],
+    park: readonly { event: DeliveredEvent; error: string }[],
+  ): Promise<void> {
+    const rehearsalId = events[0]?.rehearsalId ?? park[0]?.event.rehearsalId
+    const scope = this.#scope(rehearsalId ?? undefined)
+    const context = { ...systemContext(this.consumer.name, scope.traffic, scope.rehearsalId), traceId: events[0]?.traceId ?? '' }
+    await runInContext(context, () =>
+      this.#options.databases.of(this.consumer.into).write(
+        scope,
+        async (write) => {
+          const [moved] = await write.query(this.#sql.move, [this.consumer.name, cursor, until, write.now])
+          if (moved === undefined) throw new CursorMoved(this.consumer.name)
+          if (events.length > 0) await this.consumer.handle(write, events)
+          if (park.length > 0) {
+            await write.query(this.#sql.park, [
+              this.consumer.name,
+              park.map(({ event }) => event.id),
+              park.map(({ event }) => event.key),
+              park.map(({ event }) => JSON.stringify(event)),
+              park.map(({ error }) => error),
+            ])
+          }
+        },
+        { repeatable: true },
+      ),
+    )
+  }
+
+  async #loadParkedKeys(): Promise<Set<string>> {
+    if (this.#parkedKeys === undefined) {
+      const into = this.#options.databases.of(this.consumer.into)
+      const rows = await into.read(this.#scope(), (context) => context.query(this.#sql.parkedKeys, [this.consumer.name]))
+      this.#parkedKeys = new Set(rows.map((row) => row.key))
+    }
+    return this.#parkedKeys
+  }
+
+  #eventOf(row: OutboxRow): DeliveredEvent {
+    return {
+      id: row.id,
+      key: row.key,
+      type: row.type,
+      schemaVersion: row.schema_version,
+      payload: row.payload,
+      traceId: row.trace_id,
+      traffic: this.traffic,
+      rehearsalId: row.rehearsal_id,
+      occurredAt: row.occurred_at,
+    }
+  }
+
+  async storedCursor(): Promise<number> {
+    const into = this.#options.databases.of(this.consumer.into)
+    const [row] = await into.write(this.#scope(), (context) => context.query(this.#sql.cursor, [this.consumer.name]), { repeatable: true })
+    return row?.last_id ?? 0
+  }
+
+  async backlog(): Promise<{ consumer: string; waiting: number; parked: number; oldestAgeMs: number }> {
+    const cursor = await this.storedCursor()
+    const { databases } = this.#options
+    const [[open], [parked]] = await Promise.all([
+      databases.of(this.consumer.from).read(this.#scope(), (context) =>
+        context.query(this.#sql.waiting, [cursor, this.consumer.types, context.now]),
+      ),
+      databases.of(this.consumer.into).read(this.#scope(), (context) => context.query(this.#sql.parkedCount, [this.consumer.name])),
+    ])
+    return { consumer: this.consumer.name, waiting: open?.waiting ?? 0, parked: parked?.parked ?? 0, oldestAgeMs: open?.age_ms ?? 0 }
+  }
+
+  async replayParked(): Promise<{ replayed: number; stillParked: number }> {
+    const into = this.#options.databases.of(this.consumer.into)
+    const rows = await into.read(this.#scope(), (context) => context.query(this.#sql.parked, [this.consumer.name]))
+    const stuck = new Set<string>()
+    for (const row of rows) {
+      if (stuck.has(row.key)) continue
+      const event: DeliveredEvent = { ...row.event, occurredAt: new Date(row.event.occurredAt) }
+      const scope = this.#scope(event.rehearsalId ?? undefined)
+      try {
+        await runInContext(systemContext(this.consumer.name, scope.traffic, scope.rehearsalId), () =>
+          into.write(scope, async (write) => {
+            const [taken] = await write.query(this.#sql.unpark, [this.consumer.name, event.id])
+            if (taken !== undefined) await this.consumer.handle(write, [event])
+          }),
+        )
+      } catch (error) {
+        stuck.add(row.key)
+        this.#options.log.warn({ err: error, consumer: this.consumer.name, event: event.id }, 'parked event still fails')
+      }
+    }
+    this.#parkedKeys = undefined
+    const [left] = await into.read(this.#scope(), (context) => context.query(this.#sql.parkedCount, [this.consumer.name]))
+    return { replayed: rows.length - (left?.parked ?? 0), stillParked: left?.parked ?? 0 }
+  }
+}
+
+type StoredEvent = Omit<DeliveredEvent, 'occurredAt'> & { occurredAt: string }
+
+function statementsOf({ name, from, into }: Consumer) {
+  const own = <Row>(verb: string, text: string): Statement<Row> => statement<Row>(`${name}.${verb}`, text)
+  return {
+    horizon: own<{ oldest: string; newest: string }>(
+      'horizon',
+      `select pg_snapshot_xmin(s)::text as oldest, pg_snapshot_xmax(s)::text as newest from pg_current_snapshot() as s`,
+    ),
+    // Payloads of unwanted types are not sent, but their ids are: a hole in the ids must mean an open or lost transaction.
+    read: own<OutboxRow>(
+      'read',
+      `select id, key, type, schema_version, case when type = any($2::text[]) then payload end as payload,
+              trace_id, rehearsal_id, occurred_at
+       from ${from}.outbox where id > $1 order by id limit $3`,
+    ),
+    cursor: own<{ last_id: number }>(
+      'cursor',
+      `insert into ${into}.consumer (name) values ($1) on conflict (name) do update set name = excluded.name returning last_id`,
+    ),
+    move: own<{ name: string }>(
+      'move',
+      `update ${into}.consumer set last_id = $3, moved_at = $4 where name = $1 and last_id = $2 returning name`,
+    ),
+    park: own(
+      'park',
+      `insert into ${into}.parked_event (consumer, source_id, key, event, error)
+       select $1, parked.* from unnest($2::bigint[], $3::text[], $4::json[], $5::text[]) as parked
+       on conflict (consumer, source_id) do update set attempts = parked_event.attempts + 1, error = excluded.error`,
+    ),
+    unpark: own<{ source_id: number }>('unpark', `delete from ${into}.parked_event where consumer = $1 and source_id = $2 returning source_id`),
+    parkedKeys: own<{ key: string }>('parked_keys', `select distinct key from ${into}.parked_event where consumer = $1`),
+    parkedCount: own<{ parked: number }>('parked_count', `select count(*)::int as parked from ${into}.parked_event where consumer = $1`),
+    parked: own<{ key: string; event: StoredEvent }>(
+      'parked',
+      `select key, event from ${into}.parked_event where consumer = $1 order by source_id limit 10000`,
+    ),
+    waiting: own<{ waiting: number; age_ms: number }>(
+      'waiting',
+      `select count(*)::int as waiting, coalesce(extract(epoch from $3::timestamptz - min(occurred_at)) * 1000, 0)::float8 as age_ms
+       from ${from}.outbox where id > $1 and type = any($2::text[])`,
+    ),
+  }
+}
