@@ -1,0 +1,193 @@
+import { type Static, Type } from 'typebox'
+import { Value } from 'typebox/value'
+
+/**
+ * Everything that can be set, in one schema. Each field is read from an environment variable: its own name in capitals
+ * (httpPort → HTTP_PORT) unless `variable` says otherwise, or the same with THROUGHLINE_ before it, which wins, so that a
+ * DATABASE_URL meant for another program need not be unset. `expects` completes "NAME must be …" in the error.
+ */
+interface About {
+  readonly about: string
+  readonly expects: string
+  readonly variable?: string
+  /** `whole`: never printed; `url`: printed without its password. */
+  readonly secret?: 'whole' | 'url'
+}
+
+const text = (about: About, pattern = '^.+$') => Type.String({ pattern, ...about })
+const number = (about: Omit<About, 'expects'>, minimum: number, maximum: number) =>
+  Type.Integer({ minimum, maximum, expects: `a whole number from ${minimum} to ${maximum}`, ...about })
+const url = (about: string, schemes: string, secret?: 'url', variable?: string) =>
+  Type.String({
+    pattern: `^(${schemes})://[^\\s]+$`,
+    about,
+    expects: `a URL that begins with ${schemes.replaceAll('|', ':// or ')}://`,
+    ...(secret === undefined ? {} : { secret }),
+    ...(variable === undefined ? {} : { variable }),
+  })
+const postgresScheme = 'postgres|postgresql'
+
+export const configSchema = Type.Object(
+  {
+    databaseUrl: Type.Optional(
+      url('administrator of a PostgreSQL server of yours; without it the embedded one runs. Its path names the live database', postgresScheme, 'url'),
+    ),
+    shadowDatabaseUrl: Type.Optional(url('administrator of the server of the shadow database, when it is another one', postgresScheme, 'url')),
+    redisUrl: Type.Optional(url('Redis for jobs; without it they are kept in PostgreSQL', 'redis|rediss', 'url')),
+    httpHost: text({ about: 'address to listen on', expects: 'a host name or an address' }),
+    httpPort: number({ about: 'port to listen on; 0 chooses a free one' }, 0, 65_535),
+    publicUrl: Type.Optional(url('how customers reach this server, for links in messages', 'http|https')),
+    dataDir: text({ about: 'folder of the embedded database and of generated secrets', expects: 'a path of a folder' }),
+    logLevel: Type.Union(
+      [
+        Type.Literal('trace'),
+        Type.Literal('debug'),
+        Type.Literal('info'),
+        Type.Literal('warn'),
+        Type.Literal('error'),
+        Type.Literal('fatal'),
+        Type.Literal('silent'),
+      ],
+      { about: 'least level that is logged', expects: 'one of trace, debug, info, warn, error, fatal, silent' },
+    ),
+    otlpEndpoint: Type.Optional(
+      url('OpenTelemetry collector that takes OTLP over HTTP; without it nothing is traced', 'http|https', undefined, 'OTEL_EXPORTER_OTLP_ENDPOINT'),
+    ),
+    roleSecret: Type.Optional(
+      text(
+        { about: 'secret that the passwords of the database roles are derived from', expects: 'at least 32 characters', secret: 'whole' },
+        '^.{32,}$',
+      ),
+    ),
+    shadowSigningKeys: Type.Optional(
+      text(
+        {
+          about: 'keys that sign the shadow header; the first signs, all are accepted',
+          expects: 'id:secret, separated by commas, each secret with at least 32 characters',
+          secret: 'whole',
+        },
+        '^[A-Za-z0-9_-]+:[^,\\s]{32,}(,[A-Za-z0-9_-]+:[^,\\s]{32,})*$',
+      ),
+    ),
+    roles: text(
+      { about: 'parts that this process runs', expects: 'some of http,relay,jobs, separated by commas' },
+      '^(http|relay|jobs)(,(http|relay|jobs))*$',
+    ),
+    databasePoolSize: number({ about: 'most connections for each context and traffic' }, 1, 100),
+    databaseStatementTimeoutMs: number({ about: 'longest time that one statement may take' }, 100, 600_000),
+    batchLongestWaitMs: number({ about: 'longest time that a single command waits for company, over all operations' }, 0, 1000),
+    queueLargest: number({ about: 'most commands waiting in this process before new ones get 503' }, 1, 1_000_000),
+    bodyLargestBytes: number({ about: 'largest body of one request' }, 1024, 1_073_741_824),
+    limitPerSecond: number({ about: 'commands a second for one client and operation, where the operation has no limit of its own' }, 1, 1_000_000),
+    limitBurst: number({ about: 'commands that a client may send at once after a rest' }, 1, 1_000_000),
+    stopWithinMs: number({ about: 'time for work under way to end when the process is asked to stop' }, 100, 600_000),
+  },
+  { additionalProperties: false },
+)
+
+export type Config = Static<typeof configSchema>
+type Field = keyof Config
+
+const defaults = {
+  // Loopback: a first start must not open a machine to its network. Containers set 0.0.0.0.
+  httpHost: '127.0.0.1',
+  httpPort: 8080,
+  dataDir: '.throughline',
+  logLevel: 'info',
+  roles: 'http,relay,jobs',
+  databasePoolSize: 6,
+  databaseStatementTimeoutMs: 10_000,
+  batchLongestWaitMs: 5,
+  queueLargest: 20_000,
+  bodyLargestBytes: 8_388_608,
+  limitPerSecond: 5000,
+  limitBurst: 10_000,
+  stopWithinMs: 15_000,
+} as const satisfies Partial<Config>
+
+/** All that is wrong with the environment, one sentence a variable. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+const fields = Object.keys(configSchema.properties) as Field[]
+const aboutOf = (field: Field): About => configSchema.properties[field] as unknown as About
+export const variableOf = (field: Field): string => aboutOf(field).variable ?? field.replaceAll(/[A-Z]/g, (capital) => `_${capital}`).toUpperCase()
+const ownPrefix = 'THROUGHLINE_'
+
+/** Reads and validates; throws ConfigError with all problems at once. Takes no secret for granted: see secrets.ts. */
+export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const problems = unknownVariables(env)
+  const given: Record<string, unknown> = { ...defaults }
+  const sources = new Map<string, { variable: string; value: string }>()
+  for (const field of fields) {
+    const variable = [`${ownPrefix}${variableOf(field)}`, variableOf(field)].find((name) => (env[name] ?? '') !== '')
+    if (variable === undefined) continue
+    const value = env[variable] ?? ''
+    // Only what is a whole number to the eye is one: TypeBox's own conversion would cut 1.5 to 1.
+    const schema = configSchema.properties[field]
+    given[field] = 'type' in schema && schema.type === 'integer' && /^-?\d+$/.test(value) ? Number(value) : value
+    sources.set(field, { variable, value })
+  }
+  const wrong = new Set(Value.Errors(configSchema, given).map((error) => error.instancePath.slice(1)))
+  for (const field of fields) {
+    const source = sources.get(field)
+    if (source !== undefined && field.endsWith('Url') && !URL.canParse(source.value)) wrong.add(field)
+    if (!wrong.has(field) || source === undefined) continue
+    const { about, expects, secret } = aboutOf(field)
+    const shown = secret === undefined ? `is "${source.value}" but ` : ''
+    problems.push(`${source.variable} ${shown}must be ${expects} (${about})`)
+  }
+  if (problems.length > 0) throw new ConfigError(`the configuration is not usable:\n${problems.map((problem) => `  ${problem}`).join('\n')}`)
+  return Value.Parse(configSchema, given)
+}
+
+/** A misspelt setting that is passed over in silence is worse than a start that fails. */
+function unknownVariables(env: Readonly<Record<string, string | undefined>>): string[] {
+  const known = new Set(fields.map((field) => `${ownPrefix}${variableOf(field)}`))
+  return Object.keys(env)
+    .filter((name) => name.startsWith(ownPrefix) && !known.has(name))
+    .map((name) => `${name} is not a setting; did you mean ${nearest(name, [...known])}?`)
+}
+
+function nearest(name: string, candidates: readonly string[]): string {
+  const pairs = (word: string) => new Set(Array.from({ length: word.length - 1 }, (_, index) => word.slice(index, index + 2)))
+  const own = pairs(name)
+  const likeness = (candidate: string) => {
+    const others = pairs(candidate)
+    return [...others].filter((pair) => own.has(pair)).length / (own.size + others.size)
+  }
+  return candidates.toSorted((a, b) => likeness(b) - likeness(a))[0] ?? ''
+}
+
+/** One line a setting, secrets masked; printed at start. */
+export function describeConfig(config: Config): string {
+  const width = Math.max(...fields.map((field) => variableOf(field).length))
+  return fields
+    .map((field) => {
+      const value = config[field]
+      const origin = field in defaults && value === (defaults as Partial<Config>)[field] ? '  (default)' : ''
+      return `${variableOf(field).padEnd(width)}  ${value === undefined ? '-' : masked(String(value), aboutOf(field).secret)}${origin}`
+    })
+    .join('\n')
+}
+
+function masked(value: string, secret: About['secret']): string {
+  if (secret === 'whole') return '***'
+  if (secret === undefined) return value
+  const parsed = new URL(value)
+  if (parsed.password !== '') parsed.password = '***'
+  // Some providers put the password or a key into the query.
+  for (const name of parsed.searchParams.keys()) if (/password|secret|key|token/i.test(name)) parsed.searchParams.set(name, '***')
+  return parsed.toString()
+}
+
+/** Rows for the generated reference of settings. */
+export function configReference(): { variable: string; about: string; expects: string; default: string }[] {
+  return fields.map((field) => ({
+    variable: variableOf(field),
+    about: aboutOf(field).about,
+    expects: aboutOf(field).expects,
+    default: String((defaults as Partial<Config>)[field] ?? ''),
+  }))
+}
