@@ -13,13 +13,18 @@ export interface Failure {
   readonly facts?: Readonly<Record<string, string | number | boolean | null>>
 }
 
-export type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: Failure }
+export interface Refusal {
+  readonly ok: false
+  readonly error: Failure
+}
+
+export type Outcome<T> = { readonly ok: true; readonly value: T } | Refusal
 
 export function accepted<T>(value: T): Outcome<T> {
   return { ok: true, value }
 }
 
-export function refused(code: string, detail: string, field?: string, facts?: Failure['facts']): Outcome<never> {
+export function refused(code: string, detail: string, field?: string, facts?: Failure['facts']): Refusal {
   return {
     ok: false,
     error: { code, detail, ...(field === undefined ? {} : { field }), ...(facts === undefined ? {} : { facts }) },
