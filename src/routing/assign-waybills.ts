@@ -1,0 +1,202 @@
+import { accepted, type Outcome } from '#kernel/outcome.ts'
+import type { WriteContext } from '#platform/database.ts'
+import type { NewEvent } from '#platform/events.ts'
+import { type Load, type Place, planAssignments, type ReasonCode, type Refusal, type Request, type SkuType } from './assign.ts'
+import { routingEventTypes, type RoutingAssigned, type RoutingUnassigned } from './events.ts'
+import { type Decided, writeDecided } from './plan-store.ts'
+import {
+  type AskedAssignment,
+  assignmentsByWaybill,
+  type CurrentZones,
+  loadCells,
+  loadFleet,
+  loadRoutes,
+  lockDays,
+  type StoredAssignment,
+  waitingAssignments,
+} from './routing-store.ts'
+
+export interface AssignWaybill extends Load {
+  readonly waybillId: number
+  readonly orderId: number
+  /** Attempt that the route is for; 1 unless told. */
+  readonly attempt?: number
+  readonly destination: { readonly postcode: string; readonly lat?: number; readonly lng?: number }
+  /** The slot the customer chose, or null for the first open one. */
+  readonly slot: { readonly date: string; readonly code: string } | null
+  readonly skuType: SkuType
+  readonly actor: string
+  readonly commandId: string
+}
+
+export type AssignedWaybill = { readonly waybillId: number; readonly attempt: number } & (
+  | {
+      readonly state: 'assigned'
+      readonly zoneId: number
+      readonly date: string
+      readonly slotCode: string
+      readonly routeId: number
+      readonly vehicleId: number
+    }
+  | { readonly state: 'waiting'; readonly reasonCode: ReasonCode; readonly reason: string }
+  | { readonly state: 'released' }
+)
+
+/** How far ahead a waybill without a chosen slot may be promised. */
+const horizonDays = 7
+/** Free slots looked at for each zone and SKU type; a day has about six. */
+const mostSlots = 16
+
+const dayMs = 24 * 3600 * 1000
+const dateOf = (instant: number) => new Date(instant).toISOString().slice(0, 10)
+
+interface Wanted {
+  readonly asked: AskedAssignment
+  readonly before: 'waiting' | null
+  /** The reason told last; the same one is not told again. */
+  readonly toldReason: string | null
+  readonly commandId: string
+  readonly actor: string
+}
+
+/**
+ * Gives each waybill a zone, a slot, a place in a quota and a truck, or a reason in numbers why not. A waybill and attempt
+ * that has an assignment keeps it. Locks: the delivery days that may be used, in order of date; all else of those days
+ * is changed only under them. Statements: eight for any number of waybills, two more when a route must be opened.
+ */
+export async function assignWaybills(
+  context: WriteContext,
+  commands: readonly AssignWaybill[],
+  zones: CurrentZones,
+): Promise<Outcome<AssignedWaybill>[]> {
+  if (commands.length === 0) return []
+  const wanted = new Map<string, Wanted>()
+  for (const { waybillId, orderId, attempt = 1, destination, slot, skuType, weightGrams, volumeMl, pieces, actor, commandId } of commands) {
+    const key = `${waybillId} ${attempt}`
+    if (wanted.has(key)) continue
+    const { lat = null, lng = null, postcode } = destination
+    const asked = { waybillId, attempt, orderId, skuType, weightGrams, volumeMl, pieces, lat, lng, postcode, asked: slot }
+    wanted.set(key, { asked, before: null, toldReason: null, commandId, actor })
+  }
+  await lockFor(context, [...wanted.values()])
+  const known = new Map(
+    (await assignmentsByWaybill(context, [...new Set(commands.map((command) => command.waybillId))])).map((one) => [
+      `${one.waybillId} ${one.attempt}`,
+      one,
+    ]),
+  )
+  const fresh = [...wanted].flatMap(([key, want]) => (known.has(key) ? [] : [want]))
+  const decided = await decide(context, fresh, zones)
+  return commands.map(({ waybillId, attempt = 1 }) => {
+    const key = `${waybillId} ${attempt}`
+    const stored = known.get(key)
+    return accepted(stored === undefined ? (decided.get(key) as AssignedWaybill) : answerOf(stored))
+  })
+}
+
+export interface RetryUnassigned {
+  /** Only these reasons; absent tries all that wait. */
+  readonly reasonCodes?: readonly ReasonCode[]
+  /** Cursor: waybill ids above this one. */
+  readonly after?: number
+  readonly limit?: number
+  readonly actor: string
+  readonly commandId: string
+}
+
+export interface Retried {
+  readonly tried: number
+  readonly assigned: number
+  /** Cursor of the next page, null at the end. */
+  readonly next: number | null
+}
+
+/** Tries waiting waybills again, a page at a time; for after a change of zones, slots, quotas or trucks. */
+export async function retryUnassigned(context: WriteContext, command: RetryUnassigned, zones: CurrentZones): Promise<Outcome<Retried>> {
+  const { reasonCodes = null, after = 0, limit = 500, actor, commandId } = command
+  const page = await waitingAssignments(context, { after, reasonCodes, limit })
+  const want = (one: StoredAssignment): Wanted => ({ asked: one, before: 'waiting', toldReason: one.reason, commandId, actor })
+  await lockFor(context, page.map(want))
+  // Read again under the lock: another caller may have placed or released some meanwhile.
+  const again = await assignmentsByWaybill(
+    context,
+    page.map((one) => one.waybillId),
+  )
+  const waiting = again.filter((one) => one.state === 'waiting')
+  const decided = await decide(context, waiting.map(want), zones)
+  const assigned = [...decided.values()].filter((one) => one.state === 'assigned').length
+  return accepted({ tried: waiting.length, assigned, next: page.length === limit ? (page.at(-1)?.waybillId ?? null) : null })
+}
+
+const horizonOf = (now: Date) => ({
+  // A day early: in zones west of Greenwich it is still yesterday.
+  from: dateOf(now.getTime() - dayMs),
+  to: dateOf(now.getTime() + horizonDays * dayMs),
+})
+
+async function lockFor(context: WriteContext, wanted: readonly Wanted[]): Promise<void> {
+  const dates = wanted.flatMap(({ asked }) => (asked.asked === null ? [] : [asked.asked.date]))
+  const anyFree = wanted.some(({ asked }) => asked.asked === null)
+  await lockDays(context, dates, anyFree ? horizonOf(context.now) : null)
+}
+
+async function decide(context: WriteContext, wanted: readonly Wanted[], currentZones: CurrentZones): Promise<Map<string, AssignedWaybill>> {
+  if (wanted.length === 0) return new Map()
+  const zones = await currentZones(context)
+  const located = wanted.map((want) => ({ want, zone: zones.locate(want.asked) }))
+  const requests: Request[] = []
+  for (const { want, zone } of located) if (zone !== undefined) requests.push({ ...want.asked, zoneId: zone.zoneId, zoneCode: zone.code })
+  const demands = new Map(requests.map((one) => [`${one.zoneId} ${one.skuType} ${one.asked?.date} ${one.asked?.code}`, one]))
+  const cells = await loadCells(context, [...demands.values()], { ...horizonOf(context.now), mostSlots })
+  const routes = await loadRoutes(context, cells)
+  let plan = planAssignments(requests, { now: context.now, cells, routes, fleet: null })
+  if (plan.needsFleet) {
+    const fleet = await loadFleet(
+      context,
+      cells.map((cell) => cell.date),
+    )
+    plan = planAssignments(requests, { now: context.now, cells, routes, fleet })
+  }
+
+  const places = plan.places.values()
+  const decided = located.map(({ want, zone }): Decided & Wanted => {
+    const place = zone === undefined ? noZone(want.asked) : (places.next().value as Place | Refusal)
+    return { ...want, zoneId: zone?.zoneId ?? null, place }
+  })
+  const routeIds = await writeDecided(context, decided, plan.newRoutes)
+  const events: NewEvent[] = []
+  const answers = new Map<string, AssignedWaybill>()
+  for (const { asked, place, toldReason } of decided) {
+    const { waybillId, orderId, attempt } = asked
+    const key = `${waybillId} ${attempt}`
+    if ('reason' in place) {
+      answers.set(key, { waybillId, attempt, state: 'waiting', reasonCode: place.code, reason: place.reason })
+      const payload: RoutingUnassigned = { waybillId, orderId, reasonCode: place.code, reason: place.reason, attempt }
+      if (place.reason !== toldReason) events.push({ key: String(waybillId), type: routingEventTypes.unassigned, payload })
+      continue
+    }
+    const { cell, vehicleId } = place
+    const at = { zoneId: cell.zoneId, date: cell.date, slotCode: cell.code, routeId: routeIds.get(key) as number, vehicleId }
+    answers.set(key, { waybillId, attempt, state: 'assigned', ...at })
+    const payload: RoutingAssigned = { waybillId, orderId, ...at, attempt }
+    events.push({ key: String(waybillId), type: routingEventTypes.assigned, payload })
+  }
+  await context.announce(events)
+  return answers
+}
+
+function noZone({ lat, lng, postcode }: AskedAssignment): Refusal {
+  const where =
+    lat !== null && lng !== null
+      ? `address ${lat},${lng} lies in no zone`
+      : `postcode ${postcode || '(none)'} is in no zone's list and the address has no point`
+  return { code: 'no_zone', reason: where }
+}
+
+function answerOf(stored: StoredAssignment): AssignedWaybill {
+  const { waybillId, attempt, state, zoneId, date, slotCode, routeId, vehicleId, reasonCode, reason } = stored
+  if (state === 'assigned' && zoneId !== null && date !== null && slotCode !== null && routeId !== null && vehicleId !== null)
+    return { waybillId, attempt, state, zoneId, date, slotCode, routeId, vehicleId }
+  if (state === 'waiting' && reasonCode !== null && reason !== null) return { waybillId, attempt, state, reasonCode, reason }
+  return { waybillId, attempt, state: 'released' }
+}

@@ -1,0 +1,76 @@
+import { type ReadContext, statement } from '#platform/database.ts'
+
+/** One law of the context and how many rows break it. */
+export interface LawReport {
+  readonly law: string
+  readonly broken: number
+  /** Up to ten ids of rows that break it. */
+  readonly examples: readonly number[]
+}
+
+const laws: readonly { law: string; sql: string }[] = [
+  {
+    law: 'the used places of a quota are the sum of its ledger',
+    sql: `select quota.id from routing.quota
+          left join (select quota_id, sum(delta) as used from routing.quota_ledger group by quota_id) as ledger on ledger.quota_id = quota.id
+          where quota.used <> coalesce(ledger.used, 0)`,
+  },
+  {
+    law: 'the used places of a quota are the waybills that hold one, and those that burnt it',
+    sql: `select quota.id from routing.quota
+          left join (select quota_id, count(*) as held from routing.assignment where state = 'assigned' group by quota_id) as holding on holding.quota_id = quota.id
+          left join (select quota_id, sum(cardinality(waybill_ids)) as burnt from routing.quota_ledger where kind = 'burn' group by quota_id) as burning
+            on burning.quota_id = quota.id
+          where quota.used <> coalesce(holding.held, 0) + coalesce(burning.burnt, 0)`,
+  },
+  {
+    law: 'no quota is sold twice',
+    sql: 'select id from routing.quota where used > capacity or used < 0',
+  },
+  {
+    law: 'the load of a route is the sum of its waybills',
+    sql: `select route.id from routing.route
+          left join (
+            select route_id, sum(weight_grams) as weight, sum(volume_ml) as volume, sum(pieces) as pieces, count(*) as stops
+            from routing.assignment where state = 'assigned' group by route_id) as held on held.route_id = route.id
+          where (route.weight_grams, route.volume_ml, route.pieces, route.stops)
+            is distinct from (coalesce(held.weight, 0), coalesce(held.volume, 0), coalesce(held.pieces, 0), coalesce(held.stops, 0))`,
+  },
+  {
+    law: 'no route carries more than its truck can',
+    sql: `select id from routing.route
+          where weight_grams > weight_capacity_grams or volume_ml > volume_capacity_ml or pieces > pieces_capacity`,
+  },
+  {
+    law: 'frozen and mixed goods ride only in trucks that can carry them',
+    sql: `select waybill_id as id from routing.assignment join routing.route on route.id = route_id join routing.vehicle on vehicle.id = route.vehicle_id
+          where state = 'assigned' and vehicle.type not in (sku_type, 'mixed')`,
+  },
+  {
+    law: 'a truck is in one place at a time',
+    sql: `select one.id from routing.route as one join routing.route as other
+          on other.vehicle_id = one.vehicle_id and other.id > one.id and one.starts_at < other.ends_at and other.starts_at < one.ends_at`,
+  },
+  {
+    law: 'the state of an assignment is the last one in its history',
+    sql: `select assignment.waybill_id as id from routing.assignment
+          left join (
+            select distinct on (root, entity) root, entity, to_state from routing.change_log order by root, entity, sequence desc, position desc
+          ) as last on last.root = assignment.waybill_id and last.entity = assignment.attempt::text
+          where last.to_state is distinct from assignment.state`,
+  },
+]
+
+/** Reads all quotas, routes and assignments and proves the laws of this context; for `check` commands and tests, not for the hot path. */
+export async function checkRouting(context: ReadContext): Promise<LawReport[]> {
+  const reports: LawReport[] = []
+  for (const [index, { law, sql }] of laws.entries()) {
+    const counted = statement<{ broken: number; examples: number[] }>(
+      `routing.check_${index + 1}`,
+      `select count(*)::int as broken, coalesce((array_agg(id))[1:10], '{}') as examples from (${sql}) as breach`,
+    )
+    const [row] = await context.query(counted)
+    reports.push({ law, broken: row?.broken ?? 0, examples: (row?.examples ?? []).map(Number) })
+  }
+  return reports
+}

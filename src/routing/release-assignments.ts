@@ -1,0 +1,78 @@
+import { accepted, type Outcome } from '#kernel/outcome.ts'
+import type { WriteContext } from '#platform/database.ts'
+import { lockAssignments, type Released, writeReleases, writeTombstones } from './plan-store.ts'
+import { assignmentsByWaybill, lockDays } from './routing-store.ts'
+
+export interface ReleaseAssignment {
+  readonly waybillId: number
+  /** The attempt that is over; those before it are released too, later ones are not. */
+  readonly attempt: number
+  readonly actor: string
+  readonly commandId: string
+}
+
+export interface ReleasedAssignment {
+  readonly waybillId: number
+  /** Places that were given back by this command: 0 when nothing was held, or all was released before. */
+  readonly places: number
+}
+
+/**
+ * Gives back the truck's room and the quota of waybills that are cancelled or rescheduled. Before the slot's cut-off the quota
+ * returns; after it nobody could use it any more, so it burns, and the ledger says so. A release that comes before its
+ * assignment is kept, and the assignment then takes nothing.
+ * Locks: delivery days in order of date, then assignments by waybill and attempt.
+ */
+export async function releaseAssignments(
+  context: WriteContext,
+  commands: readonly ReleaseAssignment[],
+): Promise<Outcome<ReleasedAssignment>[]> {
+  if (commands.length === 0) return []
+  const waybillIds = [...new Set(commands.map((command) => command.waybillId))]
+  const before = await assignmentsByWaybill(context, waybillIds)
+  await lockDays(
+    context,
+    before.flatMap((one) => (one.state === 'assigned' && one.date !== null ? [one.date] : [])),
+    null,
+  )
+  const locked = await lockAssignments(context, waybillIds)
+  // One that was placed between the read and the lock holds places of a day that is not locked yet: read and lock again.
+  const moved = before.some((one) => locked.get(`${one.waybillId} ${one.attempt}`)?.state !== one.state) || locked.size > before.length
+  const current = moved ? await assignmentsByWaybill(context, waybillIds) : before
+  if (moved) {
+    await lockDays(
+      context,
+      current.flatMap((one) => (one.state === 'assigned' && one.date !== null ? [one.date] : [])),
+      null,
+    )
+  }
+
+  const done = new Set<string>()
+  const released: Released[] = []
+  const tombstones: ReleaseAssignment[] = []
+  const outcomes = commands.map((command): Outcome<ReleasedAssignment> => {
+    let places = 0
+    let seen = false
+    for (const assignment of current) {
+      if (assignment.waybillId !== command.waybillId || assignment.attempt > command.attempt) continue
+      seen ||= assignment.attempt === command.attempt
+      const key = `${assignment.waybillId} ${assignment.attempt}`
+      if (assignment.state === 'released' || done.has(key)) continue
+      done.add(key)
+      places += assignment.state === 'assigned' ? 1 : 0
+      const beforeCutOff = locked.get(key)?.beforeCutOff ?? false
+      released.push({ assignment, beforeCutOff, commandId: command.commandId, actor: command.actor })
+    }
+    if (!seen && !done.has(`t ${command.waybillId} ${command.attempt}`)) {
+      done.add(`t ${command.waybillId} ${command.attempt}`)
+      tombstones.push(command)
+    }
+    return accepted({ waybillId: command.waybillId, places })
+  })
+  await writeReleases(context, released)
+  const noted = await writeTombstones(context, tombstones)
+  // An assignment that committed while its tombstone waited for it is there now, and is released as any other.
+  const overtaken = tombstones.filter(({ waybillId, attempt }) => !noted.has(`${waybillId} ${attempt}`))
+  if (overtaken.length > 0) await releaseAssignments(context, overtaken)
+  return outcomes
+}
