@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { describeDatabaseServer } from '#platform/database-server.ts'
 import { startEmbeddedPostgres } from '#platform/embedded-postgres.ts'
+import { migrateJobs } from '#platform/jobs-engine.ts'
 import { migrate } from '#platform/migrations.ts'
 import { templateNames, testRoleSecret } from '#test/template.ts'
 
@@ -26,7 +27,7 @@ export default async function startPostgresForRun(project: TestProject): Promise
     settings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', shared_buffers: '128MB', autovacuum: 'off' },
   })
   const server = describeDatabaseServer({ adminUrl: postgres.adminUrl, databases: templateNames, roleSecret: testRoleSecret })
-  await migrate(server)
+  await migrate(server, { engines: [migrateJobs] })
   project.provide('postgresUrl', postgres.adminUrl)
   return async () => {
     await postgres.stop()
