@@ -87,7 +87,7 @@ const insertNew = statement<WaybillKey & { id: number }>(
        slot_code, items, weight_grams, volume_ml, pieces, created_at, moved_at)
      select order_id, order_number, section_no, sku_type, merchant, purpose, 'created', destination, slot_date,
        slot_code, items, weight_grams, volume_ml, pieces, $16, $16
-     from asked order by position
+     from asked order by order_id, section_no, position
      on conflict (order_id, section_no, sku_type, merchant, purpose) do nothing
      returning id, order_id, section_no, sku_type, merchant, purpose
    ), logged as (
