@@ -1,0 +1,77 @@
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { openRunner, type Runner } from '#platform/operation-runner.ts'
+import { openTestDatabases, type TestDatabases } from '#test/databases.ts'
+import { openFulfilment } from './index.ts'
+
+let t: TestDatabases
+let runner: Runner
+let waybillId = 0
+const fulfilment = openFulfilment()
+const who = { actor: 'system:test', commandId: 'c-1' }
+const quiet = { error() {}, warn() {}, info() {} }
+beforeAll(async () => {
+  t = await openTestDatabases()
+  runner = openRunner({
+    operations: fulfilment.operations,
+    databases: t.databases,
+    standardLimit: { perSecond: 100_000, burst: 100_000 },
+    nowMs: () => performance.now(),
+    log: quiet,
+  })
+  const destination = { name: 'Ada', line1: '1 Main St', city: 'Niagara Falls', postcode: 'L2E 1A1', country: 'CA' }
+  const items = [{ itemNo: 1, sku: 'rice', skuType: 'dry', quantity: 1, weightGrams: 1000, volumeMl: 900 }] as const
+  waybillId = await t.databases.of('fulfilment').write(t.live, async (context) => {
+    const sections = [{ sectionNo: 1, destination, slot: null, merchantId: 'bakery', items }]
+    const [created] = await fulfilment.createWaybills(context, [{ orderId: 50, number: 'A50', sections, ...who }])
+    const id = created?.ok ? (created.value.waybillIds[0] ?? 0) : 0
+    await fulfilment.routeWaybills(context, [{ waybillId: id, attempt: 1, date: '2026-03-03', slotCode: 'AM', routeId: 7, ...who }])
+    return id
+  })
+})
+afterAll(async () => {
+  await runner.drain()
+  await t.close()
+})
+
+const call = (input: unknown, scopes = ['waybills:read', 'waybills:write']) => ({
+  context: { traffic: 'live', rehearsalId: null, actor: { id: 'wms', scopes }, traceId: 'f'.repeat(32) } as const,
+  input,
+})
+const run = (id: string, input: unknown, scopes?: string[]) => runner.run(id, call(input, scopes))
+
+it('updates a batch through the runner, each entry with its own outcome', async () => {
+  const outcomes = await runner.runMany(
+    'waybills.update',
+    [
+      { waybillId, to: 'picked', occurredAt: '2026-03-02T10:00:00+01:00' },
+      { waybillId: 999_999, to: 'picked' },
+      { waybillId, to: 'flown' },
+      { waybillId, to: 'packed', occurredAt: '2026-02-30T99:00:00Z' },
+      { waybillId, to: 'delivered', extra: 1 },
+      { waybillId, to: 'packed', reason: 'all there' },
+    ].map((input) => call(input)),
+  )
+  expect(
+    outcomes.map((outcome) => (outcome.ok ? (outcome.value as { state: string }).state : `${outcome.error.code} ${outcome.error.field}`)),
+  ).toEqual([
+    'picked',
+    'fulfilment.unknown_waybill /waybillId',
+    'platform.invalid_input /to',
+    'fulfilment.not_an_instant /occurredAt',
+    'platform.invalid_input /extra',
+    'packed',
+  ])
+  expect(await run('waybills.update', { waybillId, to: 'staged' }, ['waybills:read'])).toMatchObject({ ok: false })
+})
+
+it('shows a waybill with its history, by its order, and in the list of what waits in its state', async () => {
+  const got = await run('waybills.get', { waybillId })
+  expect(got).toMatchObject({ ok: true, value: { waybill: { state: 'packed', merchantId: 'bakery', routeId: 7 }, history: { length: 6 } } })
+  const { waybill, history } = (got as { value: { waybill: unknown; history: { cause: string; actor: string; to: string }[] } }).value
+  expect(history.at(-1)).toMatchObject({ to: 'packed', cause: 'waybills.update: all there', actor: 'wms' })
+  expect(await run('waybills.list_by_order', { orderId: 50 })).toEqual({ ok: true, value: { waybills: [waybill] } })
+  expect(await run('waybills.list', { state: 'packed', limit: 1 })).toEqual({ ok: true, value: { waybills: [waybill], next: waybillId } })
+  expect(await run('waybills.list', { state: 'packed', after: waybillId })).toEqual({ ok: true, value: { waybills: [], next: null } })
+  expect(await run('waybills.list', { state: 'delivered' })).toMatchObject({ ok: false, error: { field: '/state' } })
+  expect(await run('waybills.get', { waybillId: 999_999 })).toMatchObject({ ok: false, error: { code: 'fulfilment.unknown_waybill' } })
+})
