@@ -102,15 +102,17 @@ export class ShadowRefused extends Error {
  */
 export function guardTraffic(gateway: PaymentGateway, reach: GatewayReach): GuardedGateway {
   const calls: GatewayCalls = { live: 0, shadow: 0, refused: 0 }
-  const pass = (call: GatewayCall): void => {
-    if (call.traffic === 'shadow' && reach === 'real') {
+  /** All or none: a batch with one shadow call in it is stopped before its first call is made. */
+  const pass = (batch: readonly GatewayCall[]): void => {
+    const stopped = reach === 'real' ? batch.find((call) => call.traffic === 'shadow') : undefined
+    if (stopped !== undefined) {
       calls.refused += 1
-      throw new ShadowRefused(`shadow call ${call.key} was about to reach the real gateway ${gateway.name}`)
+      throw new ShadowRefused(`shadow call ${stopped.key} was about to reach the real gateway ${gateway.name}`)
     }
-    calls[call.traffic] += 1
+    for (const call of batch) calls[call.traffic] += 1
   }
   const guarded = <Call extends GatewayCall, Result>(act: (call: Call) => Promise<Result>) => async (call: Call): Promise<Result> => {
-    pass(call)
+    pass([call])
     return act(call)
   }
   const chargeAtOnce = gateway.chargeAtOnce
@@ -123,7 +125,7 @@ export function guardTraffic(gateway: PaymentGateway, reach: GatewayReach): Guar
       ? {}
       : {
           chargeAtOnce: (batch) => {
-            for (const call of batch) pass(call)
+            pass(batch)
             return chargeAtOnce(batch)
           },
         }),

@@ -1,0 +1,136 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { openSandboxTwin } from '#partners/sandbox-pg/twin.ts'
+import { signWebhook } from '#partners/sandbox-pg/webhook-signature.ts'
+import type { WireBody } from '#partners/sandbox-pg/wire.ts'
+import { statement } from '#platform/database.ts'
+import { type ChargeCall, type ChargeResult, guardTraffic } from './gateway.ts'
+import { openPaymentsRig, orderOf, type PaymentsRig, rigSecret } from './payments-rig.ts'
+import type { ReceiveWebhook } from './receive-webhooks.ts'
+
+const attemptOf = statement<{ id: number }>(
+  'test.attempt_of',
+  'select attempt.id from payments.attempt join payments.request on request.id = request_id where order_id = $1 order by attempt.id limit 1',
+)
+const inbox = statement<{ eventId: string; verdict: string | null }>(
+  'test.inbox',
+  'select event_id as "eventId", verdict from payments.webhook where event_id like $1 order by event_id',
+)
+const changesOf = statement<{ changes: number }>(
+  'test.changes_of',
+  `select count(*)::integer as changes from payments.change_log where level = 'attempt' and entity = $1::text and to_state = 'succeeded'`,
+)
+
+describe('webhooks', () => {
+  let rig: PaymentsRig
+  let nextEvent = 1
+  beforeAll(async () => {
+    rig = await openPaymentsRig(11)
+  })
+  afterAll(() => rig.close())
+
+  const webhook = (key: string, body: WireBody, over: Partial<ReceiveWebhook> = {}): ReceiveWebhook => {
+    const id = over.id ?? `evt_${nextEvent++}`
+    const payload = JSON.stringify({ kind: 'charge', key, httpStatus: body.status.startsWith('declined') ? 402 : 200, body })
+    return { gateway: 'sandbox', ...signWebhook(rigSecret, { id, sentAt: rig.t.clock.now().toISOString(), payload }), ...over }
+  }
+  const captured = (ref: string): WireBody => ({ status: 'captured', ref, amountMinor: 1_999, currency: 'EUR' })
+  const receive = (webhooks: ReceiveWebhook[], payments = rig.payments) => rig.write((context) => payments.receiveWebhooks(context, webhooks))
+  const firstAttempt = async (order: number) => (await rig.read((read) => read.query(attemptOf, [order])))[0]?.id ?? 0
+
+  test('the same webhook three times at once with the answer of the call: one capture, one change, three good answers', async () => {
+    for (let round = 0; round < 20; round += 1) {
+      const order = 40_000 + round
+      const held: { call: ChargeCall; answer: (result: ChargeResult) => void }[] = []
+      // A gateway whose answer is given by hand, so that it can come at the same moment as its webhooks.
+      const twin = openSandboxTwin({ name: 'sandbox', engine: rig.engine, webhookSecret: rigSecret })
+      const { chargeAtOnce: _, ...oneByOne } = twin
+      const slow = { ...oneByOne, charge: (call: ChargeCall) => new Promise<ChargeResult>((answer) => held.push({ call, answer })) }
+      const payments = rig.another(guardTraffic(slow, 'sandbox'))
+      await rig.write((context) => payments.requestPayments(context, [orderOf(order, 'tok_ok')]))
+      await expect.poll(() => held.length).toBe(1)
+      const [asked] = held
+      if (asked === undefined) throw new Error('no call was made')
+      const result = await twin.charge(asked.call)
+      const same = webhook(asked.call.key, captured(result.outcome === 'succeeded' ? result.gatewayRef : ''))
+      const others = [rig.another(), rig.another(), payments]
+      const received = others.map((each) => receive([same], each))
+      asked.answer(result)
+      const outcomes = (await Promise.all(received)).flat()
+      for (const each of [...others, payments]) await each.executor.idle()
+      expect(outcomes.every((outcome) => outcome.ok)).toBe(true)
+      expect(outcomes.filter((outcome) => outcome.ok && outcome.value.first)).toHaveLength(1)
+      expect((await rig.events(order)).map((event) => event.type)).toEqual(['payments.covered'])
+      const attempt = String(await firstAttempt(order))
+      expect(await rig.read((read) => read.query(changesOf, [attempt]))).toEqual([{ changes: 1 }])
+    }
+    await rig.expectGreen()
+  })
+
+  test('a webhook resolves an unknown attempt before any query', async () => {
+    const order = await rig.pay('tok_timeout_after_charge')
+    const key = `rig-live-charge-${await firstAttempt(order)}`
+    const ref = rig.engine.findCharge(key).body?.ref ?? ''
+    await receive([webhook(key, captured(ref))])
+    await rig.payments.executor.idle()
+    expect(await rig.stateOf(order)).toBe('covered')
+    await rig.expectGreen()
+  })
+
+  test('a webhook whose process died before applying it is applied by the sweep', async () => {
+    const order = await rig.pay('tok_timeout_after_charge')
+    const key = `rig-live-charge-${await firstAttempt(order)}`
+    const dying = rig.another()
+    await dying.executor.close()
+    await receive([webhook(key, captured(rig.engine.findCharge(key).body?.ref ?? ''), { id: 'evt_left' })], dying)
+    expect(await rig.stateOf(order)).toBe('processing')
+    await rig.sweepAfter(10_100)
+    expect(await rig.stateOf(order)).toBe('covered')
+    expect(['applied', 'repeated']).toContain((await rig.read((read) => read.query(inbox, ['evt_left'])))[0]?.verdict)
+  })
+
+  test('a webhook about nothing that we know is kept and marked, and one that contradicts us changes nothing', async () => {
+    const order = await rig.pay('tok_ok')
+    const key = `rig-live-charge-${await firstAttempt(order)}`
+    const outcomes = await receive([
+      webhook('rig-live-charge-999999999', captured('ch_x'), { id: 'evt_k1' }),
+      webhook('of-somebody-else', captured('ch_y'), { id: 'evt_k2' }),
+      webhook(key, { status: 'declined_hard', reason: 'late' }, { id: 'evt_k3' }),
+    ])
+    expect(outcomes.every((outcome) => outcome.ok)).toBe(true)
+    await rig.payments.executor.idle()
+    expect(await rig.read((read) => read.query(inbox, ['evt_k%']))).toEqual([
+      { eventId: 'evt_k1', verdict: 'unmatched' },
+      { eventId: 'evt_k2', verdict: 'unmatched' },
+      { eventId: 'evt_k3', verdict: 'contradicted' },
+    ])
+    expect(await rig.stateOf(order)).toBe('covered')
+    await rig.expectGreen()
+  })
+
+  test('what is forged, old, unreadable, of another gateway or of other traffic is refused alone and not stored', async () => {
+    const key = 'rig-live-charge-1'
+    const good = webhook(key, captured('ch_1'), { id: 'evt_r0' })
+    const old = signWebhook(rigSecret, { id: 'evt_r4', sentAt: '2026-03-01T00:00:00Z', payload: good.payload })
+    const unreadable = signWebhook(rigSecret, { id: 'evt_r5', sentAt: rig.t.clock.now().toISOString(), payload: '{"kind":"charge"' })
+    const outcomes = await receive([
+      good,
+      { ...good, id: 'evt_r1' },
+      { ...good, id: 'evt_r2', signature: '' },
+      { ...webhook(key, captured('ch_1'), { id: 'evt_r3' }), gateway: 'other' },
+      { gateway: 'sandbox', ...old },
+      { gateway: 'sandbox', ...unreadable },
+      webhook('rig-shadow-charge-1', captured('ch_1'), { id: 'evt_r6' }),
+    ])
+    expect(outcomes.map((outcome) => outcome.ok || outcome.error.code)).toEqual([
+      true,
+      'payments.webhook_refused',
+      'payments.webhook_refused',
+      'payments.unknown_gateway',
+      'payments.webhook_refused',
+      'payments.webhook_refused',
+      'payments.webhook_of_other_traffic',
+    ])
+    await rig.payments.executor.idle()
+    expect((await rig.read((read) => read.query(inbox, ['evt_r%']))).map((row) => row.eventId)).toEqual(['evt_r0'])
+  })
+})
