@@ -57,7 +57,7 @@ export interface JobsOptions {
   readonly concurrency?: number
   /** How long a job of a newer shape or an unknown name is put aside before it is looked at again; 30 s unless told. */
   readonly parkMs?: number
-  readonly log?: (line: { level: 'info' | 'warn' | 'error'; message: string; traffic: Traffic; job?: string; error?: unknown }) => void
+  readonly log?: { warn(facts: object, message: string): void; error(facts: object, message: string): void }
   readonly observe?: (name: string, traffic: Traffic, result: 'done' | 'failed' | 'parked' | 'refused', seconds: number) => void
 }
 
@@ -77,7 +77,7 @@ export function openJobs(options: JobsOptions): Jobs {
   const queues = new Map<Traffic, AnyQueue>()
   const workers = new Map<Traffic, AnyWorker>()
   const parkMs = options.parkMs ?? 30_000
-  const log = options.log ?? (() => {})
+  const log = options.log
 
   const definitionOf = (name: string): Defined => {
     const definition = defined.get(name)
@@ -90,7 +90,7 @@ export function openJobs(options: JobsOptions): Jobs {
     if (queue === undefined) {
       const { connection, prefix, factory } = jobsBackend(options.engine, traffic)
       queue = new Queue(queueName, { connection, ...prefix }, factory)
-      queue.on('error', (error) => log({ level: 'warn', message: 'the queue lost its connection', traffic, error }))
+      queue.on('error', (error) => log?.warn({ err: error, traffic }, 'the queue of jobs lost its connection'))
       queues.set(traffic, queue)
     }
     return queue
@@ -119,7 +119,7 @@ export function openJobs(options: JobsOptions): Jobs {
     const definition = defined.get(job.name)
     if (definition === undefined || envelope.schemaVersion > definition.schemaVersion) {
       const reason = definition === undefined ? 'its name is unknown here' : `its data have shape ${envelope.schemaVersion}`
-      log({ level: 'warn', message: `job put aside for a newer worker: ${reason}`, traffic, job: job.name })
+      log?.warn({ traffic, job: job.name, reason }, 'a job was put aside for a newer worker')
       seen('parked')
       await job.moveToDelayed(Date.now() + parkMs, token)
       throw new DelayedError()
@@ -192,8 +192,8 @@ export function openJobs(options: JobsOptions): Jobs {
           { connection, ...prefix, concurrency: options.concurrency ?? 4 },
           factory,
         )
-        worker.on('error', (error) => log({ level: 'warn', message: 'the worker lost its connection', traffic, error }))
-        worker.on('failed', (job, error) => log({ level: 'error', message: 'job failed', traffic, error, ...(job ? { job: job.name } : {}) }))
+        worker.on('error', (error) => log?.warn({ err: error, traffic }, 'the worker of jobs lost its connection'))
+        worker.on('failed', (job, error) => log?.error({ err: error, traffic, job: job?.name }, 'a job failed'))
         workers.set(traffic, worker)
         await worker.waitUntilReady()
       }
