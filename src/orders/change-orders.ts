@@ -92,14 +92,10 @@ export async function coverOrders(context: WriteContext, commands: readonly Cove
   return results.map(({ outcome }) => outcome)
 }
 
-export interface RefundedCommand extends CoverCommand {
-  readonly whole: boolean
-}
-
-export async function noteRefunds(context: WriteContext, commands: readonly RefundedCommand[]): Promise<Outcome<Changed>[]> {
+export async function noteRefunds(context: WriteContext, commands: readonly CoverCommand[]): Promise<Outcome<Changed>[]> {
   const results = await changeOrders(
     context,
-    commands.map((command) => ({ ...command, cause: 'refund', decide: (order: Order) => refundOrder(order, command.whole) })),
+    commands.map((command) => ({ ...command, cause: 'refund', decide: refundOrder })),
   )
   return results.map(({ outcome }) => outcome)
 }

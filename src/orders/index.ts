@@ -12,7 +12,6 @@ import {
   type MoveCommand,
   moveOrderItems,
   noteRefunds,
-  type RefundedCommand,
 } from './change-orders.ts'
 import { checkOrders } from './check-orders.ts'
 import { orderOperations } from './operations.ts'
@@ -21,7 +20,7 @@ import type { Changed } from './schemas.ts'
 export type { OrderCancelled, OrderPaid, OrderPlaced } from './events.ts'
 export { type ItemState, itemLifeCycle } from './lifecycle.ts'
 export { isOrderNumber } from './order-number.ts'
-export type { CancelCommand, CoverCommand, MoveCommand, RefundedCommand }
+export type { CancelCommand, CoverCommand, MoveCommand }
 
 /** The face of orders: what flows and ways in may ask. Each command is set-based and works in the transaction it is given. */
 export interface Orders {
@@ -29,7 +28,7 @@ export interface Orders {
   cover(context: WriteContext, commands: readonly CoverCommand[]): Promise<Outcome<Changed>[]>
   moveItems(context: WriteContext, commands: readonly MoveCommand[]): Promise<Outcome<Changed>[]>
   cancel(context: WriteContext, commands: readonly CancelCommand[]): Promise<Outcome<Changed>[]>
-  noteRefunds(context: WriteContext, commands: readonly RefundedCommand[]): Promise<Outcome<Changed>[]>
+  noteRefunds(context: WriteContext, commands: readonly CoverCommand[]): Promise<Outcome<Changed>[]>
   check(context: ReadContext): Promise<CheckResult[]>
 }
 

@@ -41,14 +41,13 @@ export interface NewItem {
 
 // Columns go in as arrays and rows come out of unnest: a statement has the same text for one order and for 128, so it is
 // planned once a connection, and it costs a fifth of what JSON costs to take apart on the server.
-const insert = statement<{ id: number }>(
+const insert = statement(
   'orders.insert',
   `with head as (
      insert into orders.orders (id, number, store_id, customer_id, channel, currency, total_minor, state, money_state, rehearsal_id, placed_at, changed_at)
      select id, number, store_id, customer_id, channel, currency, total_minor, state, 'none', $36, $35, $35
      from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[])
        as o (id, number, store_id, customer_id, channel, currency, total_minor, state)
-     returning id
    ), sections as (
      insert into orders.section (order_id, section_no, state, destination, slot_date, slot_code, merchant_id, shipping_minor)
      select * from unnest($9::bigint[], $10::smallint[], $11::text[], $12::json[], $13::date[], $14::text[], $15::text[], $16::bigint[])
@@ -57,24 +56,22 @@ const insert = statement<{ id: number }>(
        weight_grams, volume_ml, state)
      select * from unnest($17::bigint[], $18::smallint[], $19::smallint[], $20::text[], $21::text[], $22::integer[], $23::bigint[],
        $24::bigint[], $25::bigint[], $26::integer[], $27::integer[], $28::text[])
-   ), log as (
-     insert into orders.change (root, levels, entities, from_states, to_states, cause, command_id, actor, traffic, rehearsal_id, occurred_at)
-     select root, levels::text[], entities::text[], from_states::text[], to_states::text[], 'place', command_id, actor, $37, $36, $35
-     from unnest($1::bigint[], $29::text[], $30::text[], $31::text[], $32::text[], $33::text[], $34::text[])
-       as c (root, levels, entities, from_states, to_states, command_id, actor)
    )
-   select id from head`,
+   insert into orders.change (root, levels, entities, from_states, to_states, cause, command_id, actor, traffic, rehearsal_id, occurred_at)
+   select root, levels::text[], entities::text[], from_states::text[], to_states::text[], 'place', command_id, actor, $37, $36, $35
+   from unnest($1::bigint[], $29::text[], $30::text[], $31::text[], $32::text[], $33::text[], $34::text[])
+     as c (root, levels, entities, from_states, to_states, command_id, actor)`,
 )
 
-export async function insertOrders(
+export function insertOrders(
   context: WriteContext,
   orders: readonly NewOrder[],
   birth: (order: NewOrder) => { levels: string; entities: string; from: string; to: string },
-): Promise<void> {
+): void {
   const sections = orders.flatMap((order) => order.sections.map((section, index) => ({ order, section, sectionNo: index + 1 })))
   const items = sections.flatMap(({ order, section, sectionNo }) => section.items.map((item) => ({ order, item, sectionNo })))
   const births = orders.map(birth)
-  await context.query(insert, [
+  context.defer(insert, [
     orders.map((order) => order.id),
     orders.map((order) => order.number),
     orders.map((order) => order.storeId),

@@ -113,8 +113,10 @@ export function coverOrder(order: Order): Outcome<Decision> {
   return moved.ok ? accepted(moveMoney(moved.value, 'captured')) : moved
 }
 
-export function refundOrder(order: Order, whole: boolean): Outcome<Decision> {
-  return accepted(moveMoney({ changes: [], after: order }, whole ? 'refunded' : 'partially_refunded'))
+/** Money went back. When nothing of the order is left, it all did. */
+export function refundOrder(order: Order): Outcome<Decision> {
+  const nothingLeft = order.state === 'cancelled' || order.state === 'returned'
+  return accepted(moveMoney({ changes: [], after: order }, nothingLeft ? 'refunded' : 'partially_refunded'))
 }
 
 /** Cancels the items asked for (none given: all). All of them or none. */

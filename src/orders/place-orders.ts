@@ -51,7 +51,7 @@ export async function placeOrders(deps: PlaceDeps, context: WriteContext, asked:
     orders.push(order)
     return accepted({ orderId: id, number: order.number, state: order.state, totalMinor: order.totalMinor })
   })
-  await insertOrders(context, orders, birthOf)
+  insertOrders(context, orders, birthOf)
   const inputs = asked.filter((_, index) => checked[index]?.ok)
   await context.announce(
     orders.map((order, index) => {

@@ -1,6 +1,6 @@
 import { accepted, type Outcome, refused } from '#kernel/outcome.ts'
 import type { Breaker } from '#platform/aspects/breaker.ts'
-import { findFirstAnswers, type Keyed, keepAnswers, KeyRaced, keyReused } from '#platform/aspects/idempotency.ts'
+import { findFirstAnswers, isKeyRace, type Keyed, keepAnswers, keyReused } from '#platform/aspects/idempotency.ts'
 import type { Databases, Scope } from '#platform/database.ts'
 import type { Asked, CommandOperation, Operation } from '#platform/operation.ts'
 import type { Entry } from '#platform/operation-runner.ts'
@@ -77,7 +77,7 @@ function runOnce(run: BatchRun): Promise<Outcome<unknown>[]> {
       try {
         return await database.write(scope, (context) => runCommands(operation, context, entries), { repeatable })
       } catch (error) {
-        if (!(error instanceof KeyRaced) || race >= racesBeforeGivingUp) throw error
+        if (!isKeyRace(error) || race >= racesBeforeGivingUp) throw error
       }
     }
   })
@@ -113,7 +113,7 @@ async function runCommands(
     return true
   })
   const results = fresh.length === 0 ? [] : checkLength(operation, fresh, await operation.body(context, fresh.map(askedOf)))
-  await keepAnswers(
+  keepAnswers(
     context,
     operation.context,
     fresh.flatMap((entry, index) => {

@@ -34,6 +34,10 @@ export const configSchema = Type.Object(
     ),
     shadowDatabaseUrl: Type.Optional(url('administrator of the server of the shadow database, when it is another one', postgresScheme, 'url')),
     redisUrl: Type.Optional(url('Redis for jobs; without it they are kept in PostgreSQL', 'redis|rediss', 'url')),
+    sandboxPgUrl: Type.Optional(url('sandbox payment gateway to call over HTTP; without it its twin inside the process answers', 'http|https')),
+    sandboxPgSecret: Type.Optional(
+      text({ about: 'secret of its webhooks, the same as the gateway has', expects: 'at least 16 characters', secret: 'whole' }, '^.{16,}$'),
+    ),
     httpHost: text({ about: 'address to listen on', expects: 'a host name or an address' }),
     httpPort: number({ about: 'port to listen on; 0 chooses a free one' }, 0, 65_535),
     publicUrl: Type.Optional(url('how customers reach this server, for links in messages', 'http|https')),

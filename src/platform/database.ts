@@ -2,10 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { invariant } from '#kernel/outcome.ts'
 import type { Clock } from '#kernel/time.ts'
-import { type NewEvent } from '#platform/events.ts'
-import { appendEvents } from '#platform/outbox.ts'
+import type { NewEvent } from '#platform/events.ts'
 import { currentContext, type Traffic } from '#platform/request-context.ts'
 import { retryRuleOf } from '#platform/sql-retry.ts'
+import { runTransaction, Session } from '#platform/transaction.ts'
 
 /** Contexts that own a PostgreSQL schema and a role of the same name. */
 export const contextNames = ['platform', 'orders', 'payments', 'fulfilment', 'routing', 'tracking'] as const
@@ -36,8 +36,10 @@ export interface ReadContext {
 
 /** What a write may use: one transaction on the tables of one context. */
 export interface WriteContext extends ReadContext {
-  /** Appends events to this context's outbox, in this transaction. */
+  /** Appends events to this context's outbox at the end of this transaction, all with one statement. */
   announce(events: readonly NewEvent[]): Promise<void>
+  /** Sends a statement together with the commit, when nothing waits for its rows: it costs no round trip. Its failure rolls back. */
+  defer(statement: Statement<unknown>, parameters: readonly unknown[]): void
   /** Runs after a successful commit only; for hand-offs that a sweep would also find. Must not throw. */
   afterCommit(work: () => void): void
 }
@@ -112,7 +114,8 @@ export function openDatabases(options: DatabasesOptions): Databases {
         // them. Without sequential scans: a plan made while a table was empty would scan it whole until the next analyse.
         options: `-c throughline.traffic=${traffic} -c plan_cache_mode=force_generic_plan -c enable_seqscan=off`,
         types,
-      })
+        pipeline: true,
+      } as pg.PoolConfig)
       // An idle connection that breaks (server restarted) is replaced at its next use; without a listener it would end the process.
       pool.on('error', (error) => options.log?.({ context, traffic, error }))
       pools.set(key, pool)
@@ -130,7 +133,7 @@ export function openDatabases(options: DatabasesOptions): Databases {
   }
 
   const queryOn = async <Row>(
-    target: pg.Pool | pg.PoolClient,
+    target: pg.Pool,
     at: { traffic: Traffic; context: ContextName },
     { name, text }: Statement<Row>,
     parameters: readonly unknown[],
@@ -174,34 +177,17 @@ export function openDatabases(options: DatabasesOptions): Databases {
       const at = { traffic: scope.traffic, context }
       return withRetry(repeatable, async () => {
         const client = await poolOf(scope.traffic, context).connect()
-        const whenCommitted: (() => void)[] = []
-        let announcedAny = false
-        let broken: Error | undefined
+        const session = new Session(client, (name, seconds) => options.observe?.(context, scope.traffic, name, seconds))
         try {
-          await client.query('BEGIN')
-          const write: WriteContext = {
-            traffic: scope.traffic,
-            rehearsalId: scope.rehearsalId,
-            now: options.clock.now(),
-            query: (asked, parameters = []) => queryOn(client, at, asked, parameters),
-            announce: async (events) => {
-              announcedAny ||= events.length > 0
-              await appendEvents(write, context, events)
-            },
-            afterCommit: (then) => void whenCommitted.push(then),
-          }
-          const value = await work(write)
-          await client.query('COMMIT')
+          const { value, whenCommitted, announcedAny } = await runTransaction(session, { ...at, rehearsalId: scope.rehearsalId }, options.clock.now(), work)
+          client.release()
           for (const then of whenCommitted) then()
           if (announcedAny) options.announced?.(context, scope.traffic)
           return value
         } catch (error) {
-          await client.query('ROLLBACK').catch((rollbackError: Error) => {
-            broken = rollbackError
-          })
-          throw error
-        } finally {
+          const broken = await session.rollBack()
           client.release(broken)
+          throw session.firstFailure ?? error
         }
       })
     },

@@ -1,4 +1,4 @@
-import { type ContextName, type Statement, statement, type WriteContext } from '#platform/database.ts'
+import { type ContextName, type Statement, statement } from '#platform/database.ts'
 import type { NewEvent } from '#platform/events.ts'
 import { currentContext } from '#platform/request-context.ts'
 
@@ -29,15 +29,22 @@ function appendStatementOf(context: ContextName): Statement<Record<string, never
   return found
 }
 
-export async function appendEvents(tx: WriteContext, context: ContextName, events: readonly NewEvent[]): Promise<void> {
-  if (events.length === 0) return
-  await tx.query(appendStatementOf(context), [
-    events.map((event) => event.key),
-    events.map((event) => event.type),
-    events.map((event) => event.schemaVersion ?? 1),
-    events.map((event) => JSON.stringify(event.payload)),
-    currentContext()?.traceId ?? '',
-    tx.rehearsalId,
-    tx.now,
-  ])
+/** The statement and its parameters that append events to a context's outbox. */
+export function appendOf(
+  context: ContextName,
+  events: readonly NewEvent[],
+  about: { readonly rehearsalId: string | null; readonly now: Date },
+): [Statement<unknown>, unknown[]] {
+  return [
+    appendStatementOf(context),
+    [
+      events.map((event) => event.key),
+      events.map((event) => event.type),
+      events.map((event) => event.schemaVersion ?? 1),
+      events.map((event) => JSON.stringify(event.payload)),
+      currentContext()?.traceId ?? '',
+      about.rehearsalId,
+      about.now,
+    ],
+  ]
 }

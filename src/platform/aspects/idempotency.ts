@@ -12,9 +12,10 @@ export interface Keyed {
   readonly bodyHash: string
 }
 
-/** Two transactions used one key at the same time; this one lost and runs again, when it will find the first answer. */
-export class KeyRaced extends Error {
-  override readonly name = 'KeyRaced'
+/** Whether two transactions used one key at the same time: the one that lost runs again, and will find the first answer. */
+export function isKeyRace(error: unknown): boolean {
+  const { code, constraint } = error as { code?: string; constraint?: string }
+  return code === '23505' && constraint === 'idempotency_pkey'
 }
 
 export function hashBody(operation: string, input: unknown): string {
@@ -36,12 +37,11 @@ const statementsOf = (context: ContextName) => ({
      from ${context}.idempotency i join unnest($1::text[], $2::text[]) as asked (client, key)
        on i.client = asked.client and i.key = asked.key`,
   ),
-  keep: statement<{ key: string }>(
+  keep: statement(
     `${context}.keep_idempotency`,
     `insert into ${context}.idempotency (client, key, operation, body_hash, outcome, created_at)
      select client, key, operation, decode(body_hash, 'hex'), outcome, $6
-     from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::json[]) as kept (client, key, operation, body_hash, outcome)
-     on conflict do nothing returning key`,
+     from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::json[]) as kept (client, key, operation, body_hash, outcome)`,
   ),
 })
 const cache = new Map<ContextName, ReturnType<typeof statementsOf>>()
@@ -77,13 +77,13 @@ export function keyReused(): Outcome<never> {
 }
 
 /** Keeps first answers, in the transaction of their effect. Refusals are not kept: they changed nothing and may be asked again. */
-export async function keepAnswers(
+export function keepAnswers(
   tx: WriteContext,
   context: ContextName,
   answers: readonly { readonly keyed: Keyed; readonly value: unknown }[],
-): Promise<void> {
+): void {
   if (answers.length === 0) return
-  const rows = await tx.query(sqlOf(context).keep, [
+  tx.defer(sqlOf(context).keep, [
     answers.map(({ keyed }) => keyed.client),
     answers.map(({ keyed }) => keyed.key),
     answers.map(({ keyed }) => keyed.operation),
@@ -91,5 +91,4 @@ export async function keepAnswers(
     answers.map(({ value }) => JSON.stringify(value)),
     tx.now,
   ])
-  if (rows.length !== answers.length) throw new KeyRaced()
 }

@@ -1,0 +1,1 @@
+export { type FlowDeps, orderToDoorstep } from './order-to-doorstep.ts'

@@ -1,0 +1,160 @@
+import type { Outcome } from '#kernel/outcome.ts'
+import type { Consumer } from '#platform/consumer.ts'
+import type { WriteContext } from '#platform/database.ts'
+import type { DeliveredEvent } from '#platform/events.ts'
+import type { Fulfilment, WaybillMoved, WaybillState } from '#fulfilment'
+import type { ItemState, OrderCancelled, OrderPaid, OrderPlaced, Orders } from '#orders'
+import type { Payments, PaymentsCovered, PaymentsRefunded } from '#payments'
+
+export interface FlowDeps {
+  readonly orders: Orders
+  readonly payments: Payments
+  readonly fulfilment: Fulfilment
+  readonly log: { warn(facts: object, message: string): void }
+}
+
+/** What a waybill's state says about the items on it; states that say nothing new about the goods are absent. */
+const itemStateOf: Partial<Record<WaybillState, ItemState>> = {
+  routed: 'allocated',
+  acknowledged: 'preparing',
+  picked: 'preparing',
+  packed: 'preparing',
+  staged: 'ready',
+  loaded: 'shipped',
+  out_for_delivery: 'out_for_delivery',
+  arrived: 'out_for_delivery',
+  delivered: 'delivered',
+  attempt_failed: 'delivery_failed',
+  returned_to_depot: 'returned',
+  lost: 'lost',
+  damaged: 'lost',
+}
+
+type Events<Payload> = readonly DeliveredEvent<Payload>[]
+
+/** From checkout to the doorstep: how the contexts follow each other. Each step is one transaction of one context. */
+export function orderToDoorstep({ orders, payments, fulfilment, log }: FlowDeps): Consumer[] {
+  /** A refusal here is a race that was lost fairly (cancelled meanwhile), not a fault; it is logged, and the event is done. */
+  const noteRefusals = (consumer: string, events: Events<unknown>, outcomes: readonly Outcome<unknown>[]): void => {
+    outcomes.forEach((outcome, index) => {
+      if (!outcome.ok) log.warn({ consumer, key: events[index]?.key, code: outcome.error.code, detail: outcome.error.detail }, 'a step was refused')
+    })
+  }
+  const about = (consumer: string, event: DeliveredEvent): { actor: string; commandId: string } => ({
+    actor: `flow:${consumer}`,
+    commandId: `${event.type}/${event.id}`,
+  })
+
+  return [
+    {
+      name: 'payments.take_payment',
+      from: 'orders',
+      into: 'payments',
+      types: ['orders.placed', 'orders.cancelled'],
+      async handle(context: WriteContext, events: Events<OrderPlaced | OrderCancelled>) {
+        const placed = events.filter((event): event is DeliveredEvent<OrderPlaced> => event.type === 'orders.placed')
+        const cancelled = events.filter((event): event is DeliveredEvent<OrderCancelled> => event.type === 'orders.cancelled')
+        const requested = await payments.requestPayments(
+          context,
+          placed.map((event) => ({
+            orderId: event.payload.orderId,
+            storeId: event.payload.storeId,
+            currency: event.payload.currency,
+            amountMinor: event.payload.totalMinor,
+            instrument: event.payload.payment,
+            ...about(this.name, event),
+          })),
+        )
+        noteRefusals(this.name, placed, requested)
+        // After the requests: an order placed and cancelled in one batch has its request by now.
+        const ended = await payments.cancelOrRefund(
+          context,
+          cancelled.map((event) => ({
+            orderId: event.payload.orderId,
+            ...(event.payload.whole ? {} : { amountMinor: event.payload.amountMinor }),
+            reason: 'cancelled',
+            ...about(this.name, event),
+          })),
+        )
+        noteRefusals(this.name, cancelled, ended)
+      },
+    },
+    {
+      name: 'orders.note_money',
+      from: 'payments',
+      into: 'orders',
+      types: ['payments.covered', 'payments.refunded'],
+      async handle(context: WriteContext, events: Events<PaymentsCovered | PaymentsRefunded>) {
+        const covered = events.filter((event) => event.type === 'payments.covered')
+        const refunded = events.filter((event): event is DeliveredEvent<PaymentsRefunded> => event.type === 'payments.refunded')
+        const paid = await orders.cover(
+          context,
+          covered.map((event) => ({ orderId: event.payload.orderId, ...about(this.name, event) })),
+        )
+        noteRefusals(this.name, covered, paid)
+        const noted = await orders.noteRefunds(
+          context,
+          refunded.map((event) => ({ orderId: event.payload.orderId, ...about(this.name, event) })),
+        )
+        noteRefusals(this.name, refunded, noted)
+      },
+    },
+    {
+      name: 'fulfilment.prepare',
+      from: 'orders',
+      into: 'fulfilment',
+      types: ['orders.paid', 'orders.cancelled'],
+      async handle(context: WriteContext, events: Events<OrderPaid | OrderCancelled>) {
+        const paid = events.filter((event): event is DeliveredEvent<OrderPaid> => event.type === 'orders.paid')
+        const cancelled = events.filter((event): event is DeliveredEvent<OrderCancelled> => event.type === 'orders.cancelled')
+        const created = await fulfilment.createWaybills(
+          context,
+          paid.map((event) => ({
+            orderId: event.payload.orderId,
+            number: event.payload.number,
+            sections: event.payload.sections,
+            ...about(this.name, event),
+          })),
+        )
+        noteRefusals(this.name, paid, created)
+        const calledOff = await fulfilment.cancelWaybills(
+          context,
+          cancelled.map((event) => ({
+            orderId: event.payload.orderId,
+            itemNos: event.payload.itemNos,
+            whole: event.payload.whole,
+            reason: 'order cancelled',
+            ...about(this.name, event),
+          })),
+        )
+        noteRefusals(this.name, cancelled, calledOff)
+      },
+    },
+    {
+      name: 'orders.follow_waybills',
+      from: 'fulfilment',
+      into: 'orders',
+      types: ['fulfilment.waybill_moved'],
+      async handle(context: WriteContext, events: Events<WaybillMoved>) {
+        const moves = events.flatMap((event) => {
+          const to = itemStateOf[event.payload.to]
+          return to === undefined ? [] : [{ event, to }]
+        })
+        const moved = await orders.moveItems(
+          context,
+          moves.map(({ event, to }) => ({
+            orderId: event.payload.orderId,
+            moves: event.payload.itemNos.map((itemNo) => ({ itemNo, to })),
+            cause: `waybill ${event.payload.waybillId} ${event.payload.to}`,
+            ...about(this.name, event),
+          })),
+        )
+        noteRefusals(
+          this.name,
+          moves.map(({ event }) => event),
+          moved,
+        )
+      },
+    },
+  ]
+}
