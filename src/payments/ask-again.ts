@@ -66,7 +66,11 @@ export async function payOrders(
   context: WriteContext,
   commands: readonly PayOrder[],
 ): Promise<Outcome<PaymentRequested>[]> {
-  const book = await openBook(context, 'orders', commands.map((command) => command.orderId))
+  const book = await openBook(
+    context,
+    'orders',
+    commands.map((command) => command.orderId),
+  )
   const requestOf = new Map([...book.requests.values()].map((request) => [request.orderId, request]))
   const ids = await parts.ids.take(context, commands.length * 2)
   const legs: LegRow[] = []
@@ -117,7 +121,9 @@ function refusalOf(command: PayOrder, request: RequestRow | undefined): Outcome<
       return refused('payments.already_covered', 'The order is paid.', '/orderId', { state: request.state })
     default:
       // Also when a retry is due: a second means beside it could take the money twice.
-      return refused('payments.in_progress', 'A payment of this order is under way; wait for its end.', '/orderId', { state: request.state })
+      return refused('payments.in_progress', 'A payment of this order is under way; wait for its end.', '/orderId', {
+        state: request.state,
+      })
   }
 }
 

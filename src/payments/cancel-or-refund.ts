@@ -36,7 +36,11 @@ export async function cancelOrRefund(
   context: WriteContext,
   commands: readonly CancelOrRefund[],
 ): Promise<Outcome<CancelledOrRefunded>[]> {
-  const book = await openBook(context, 'orders', commands.map((command) => command.orderId))
+  const book = await openBook(
+    context,
+    'orders',
+    commands.map((command) => command.orderId),
+  )
   const requestOf = new Map([...book.requests.values()].map((request) => [request.orderId, request]))
   const missing = commands.filter((command) => !requestOf.has(command.orderId)).map((command) => command.orderId)
   const ended = missing.length === 0 ? undefined : await findPayments(context, missing)

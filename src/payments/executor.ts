@@ -85,9 +85,7 @@ export function openExecutor(options: ExecutorOptions): PaymentExecutor {
     return lane
   }
   const isBusy = (lane: Lane): boolean =>
-    lane.out > 0 ||
-    lane.recording ||
-    lane.charges.length + lane.refunds.length + lane.attemptResults.length + lane.refundResults.length > 0
+    lane.out > 0 || lane.recording || lane.charges.length + lane.refunds.length + lane.attemptResults.length + lane.refundResults.length > 0
 
   // Work runs in a context of its own, not in that of whoever happened to wake it.
   const wake = (lane: Lane): void => {

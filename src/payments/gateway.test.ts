@@ -54,7 +54,14 @@ describe('keys at a gateway', () => {
   })
 
   test('what is not ours is not read', () => {
-    for (const key of ['', 'demo-live-charge-', 'demo-live-charge-0', 'demo-live-charge-01', 'demo-test-charge-1', 'demo-live-charge-9999999999999999']) {
+    for (const key of [
+      '',
+      'demo-live-charge-',
+      'demo-live-charge-0',
+      'demo-live-charge-01',
+      'demo-test-charge-1',
+      'demo-live-charge-9999999999999999',
+    ]) {
       expect(readKey(key)).toBeUndefined()
     }
   })

@@ -111,10 +111,12 @@ export function guardTraffic(gateway: PaymentGateway, reach: GatewayReach): Guar
     }
     for (const call of batch) calls[call.traffic] += 1
   }
-  const guarded = <Call extends GatewayCall, Result>(act: (call: Call) => Promise<Result>) => async (call: Call): Promise<Result> => {
-    pass([call])
-    return act(call)
-  }
+  const guarded =
+    <Call extends GatewayCall, Result>(act: (call: Call) => Promise<Result>) =>
+    async (call: Call): Promise<Result> => {
+      pass([call])
+      return act(call)
+    }
   const chargeAtOnce = gateway.chargeAtOnce
   return {
     name: gateway.name,

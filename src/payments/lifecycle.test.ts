@@ -7,7 +7,10 @@ describe('life cycles of payments', () => {
     const sql = readFileSync('migrations/payments/0002_payments.sql', 'utf8')
     for (const [table, cycle] of Object.entries({ request: requestCycle, leg: legCycle, attempt: attemptCycle, refund: refundCycle })) {
       const body = sql.split(`create table payments.${table} (`)[1]?.split('\n);')[0]?.split('create table')[0] ?? ''
-      const listed = /state in \(([^)]+)\)/.exec(body)?.[1]?.match(/'(\w+)'/g)?.map((quoted) => quoted.slice(1, -1))
+      const listed = /state in \(([^)]+)\)/
+        .exec(body)?.[1]
+        ?.match(/'(\w+)'/g)
+        ?.map((quoted) => quoted.slice(1, -1))
       expect(listed, table).toEqual(cycle.stateNames)
     }
   })

@@ -16,7 +16,10 @@ export function paymentOperations(payments: Faces): readonly Operation[] {
     id: 'payments.pay',
     context: 'payments',
     summary: 'Pay an order whose payment request is open: it had no means of payment yet, or its last one failed.',
-    input: Type.Object({ orderId, instrument: Type.Object({ means: Type.Literal('card'), token: Type.String({ minLength: 1, maxLength: 200 }) }, closed) }, closed),
+    input: Type.Object(
+      { orderId, instrument: Type.Object({ means: Type.Literal('card'), token: Type.String({ minLength: 1, maxLength: 200 }) }, closed) },
+      closed,
+    ),
     output: Type.Object({ requestId: orderId, orderId, state: requestState }, closed),
     scopes: ['payments:write', 'orders:write'],
     http: { method: 'POST', path: '/v1/payments', status: 202 },
@@ -32,7 +35,10 @@ export function paymentOperations(payments: Faces): readonly Operation[] {
       'payments.bad_currency': 422,
     },
     body: (context, asked) =>
-      payments.payOrders(context, asked.map(({ input, actor, commandId }) => ({ ...input, actor: actor.id, commandId }))),
+      payments.payOrders(
+        context,
+        asked.map(({ input, actor, commandId }) => ({ ...input, actor: actor.id, commandId })),
+      ),
   })
 
   const refund = command({
@@ -82,12 +88,15 @@ export function paymentOperations(payments: Faces): readonly Operation[] {
       closed,
     ),
     scopes: ['payments:read', 'orders:read'],
-    http: { method: 'GET', path: '/v1/payments/:orderId' },
+    http: { method: 'GET', path: '/v1/payments/:orderId', batchPath: '/v1/payments/get/batch' },
     batch: { largest: 256, longestWaitMs: 1 },
     priority: 'normal',
     errors: { 'payments.request_not_found': 404 },
     async body(context, asked) {
-      const found = await payments.findPayments(context, asked.map(({ input }) => input.orderId))
+      const found = await payments.findPayments(
+        context,
+        asked.map(({ input }) => input.orderId),
+      )
       return asked.map(({ input }) => {
         const view = found.get(input.orderId)
         if (view === undefined) return refused('payments.request_not_found', 'No payment was ever asked for this order.', '/orderId')
@@ -116,9 +125,15 @@ export function paymentOperations(payments: Faces): readonly Operation[] {
     http: { method: 'POST', path: '/v1/payments/webhooks/:gateway', status: 200 },
     batch: { largest: 128, longestWaitMs: 2 },
     idempotency: 'inherent',
+    // All webhooks of a gateway come from one client: its limit is that of the whole system, not that of a caller.
+    limit: { perSecond: 5_000, burst: 10_000 },
     priority: 'high',
     errors: { 'payments.unknown_gateway': 404, 'payments.webhook_refused': 401, 'payments.webhook_of_other_traffic': 409 },
-    body: (context, asked) => payments.receiveWebhooks(context, asked.map(({ input }) => input)),
+    body: (context, asked) =>
+      payments.receiveWebhooks(
+        context,
+        asked.map(({ input }) => input),
+      ),
   })
 
   return [pay, refund, get, webhook]

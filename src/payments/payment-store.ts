@@ -283,7 +283,8 @@ export async function writeBook(context: WriteContext, book: PaymentBook, refund
       column(changed, (row) => row.failure),
       column(changed, (row) => row.lookAt),
     ])
-    if (written.length !== changed.length) throw new ChangedUnderneath('a refund was changed by hand while a decision about it was being made')
+    if (written.length !== changed.length)
+      throw new ChangedUnderneath('a refund was changed by hand while a decision about it was being made')
   }
   await context.announce(book.events)
 }
@@ -322,4 +323,3 @@ export async function findPayments(context: ReadContext, orderIds: readonly numb
   const rows = await context.query(readPayments, [orderIds])
   return new Map(rows.map((row) => [row.orderId, row]))
 }
-

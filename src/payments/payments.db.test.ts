@@ -32,7 +32,13 @@ describe('payments on a real database', () => {
   const typesOf = async (orderId: number) => (await rig.events(orderId)).map((event) => event.type)
   const chargesOf = (orderId: number) =>
     rig.read(async (read) => {
-      const own = await read.query(statement<{ id: number }>('test.ids', 'select attempt.id from payments.attempt join payments.request on request.id = request_id where order_id = $1'), [orderId])
+      const own = await read.query(
+        statement<{ id: number }>(
+          'test.ids',
+          'select attempt.id from payments.attempt join payments.request on request.id = request_id where order_id = $1',
+        ),
+        [orderId],
+      )
       const keys = new Set(own.map((row) => `rig-live-charge-${row.id}`))
       return rig.engine.log().movements.filter((movement) => keys.has(movement.key)).length
     })
@@ -94,7 +100,8 @@ describe('payments on a real database', () => {
   })
 
   test('asking twice, also by two callers at once, asks once', async () => {
-    const ask = (amountMinor = 500) => rig.write((context) => rig.payments.requestPayments(context, [orderOf(21_000, 'tok_ok', { amountMinor })]))
+    const ask = (amountMinor = 500) =>
+      rig.write((context) => rig.payments.requestPayments(context, [orderOf(21_000, 'tok_ok', { amountMinor })]))
     const both = (await Promise.all([ask(), ask()])).flat()
     await rig.payments.executor.idle()
     const requestIds = both.map((outcome) => (outcome.ok ? outcome.value.requestId : outcome.error.code))
@@ -109,7 +116,9 @@ describe('payments on a real database', () => {
     expect(await rig.events(order)).toMatchObject([{ type: 'payments.failed', payload: { orderId: order, reason: 'stolen_card' } }])
     const pay = () =>
       rig.write((context) =>
-        rig.payments.payOrders(context, [{ orderId: order, instrument: { means: 'card', token: 'tok_ok' }, actor: 'test', commandId: 'again' }]),
+        rig.payments.payOrders(context, [
+          { orderId: order, instrument: { means: 'card', token: 'tok_ok' }, actor: 'test', commandId: 'again' },
+        ]),
       )
     const both = (await Promise.all([pay(), pay()])).flat()
     // Whether the other finds it under way or paid already is a matter of microseconds; that it does not pay is not.
@@ -128,7 +137,9 @@ describe('payments on a real database', () => {
     const order = await rig.pay(null)
     expect(await rig.stateOf(order)).toBe('open')
     await rig.write((context) =>
-      rig.payments.payOrders(context, [{ orderId: order, instrument: { means: 'card', token: 'tok_ok' }, actor: 'test', commandId: 'first' }]),
+      rig.payments.payOrders(context, [
+        { orderId: order, instrument: { means: 'card', token: 'tok_ok' }, actor: 'test', commandId: 'first' },
+      ]),
     )
     await rig.payments.executor.idle()
     expect(await rig.stateOf(order)).toBe('covered')
@@ -206,7 +217,13 @@ describe('payments on a real database', () => {
     await dying.executor.close()
     await rig.write((context) => dying.requestPayments(context, [orderOf(22_001, 'tok_ok')]))
     const [attempt] = await rig.read((read) =>
-      read.query(statement<{ id: number }>('test.ids_of', 'select attempt.id from payments.attempt join payments.request on request.id = request_id where order_id = $1'), [22_001]),
+      read.query(
+        statement<{ id: number }>(
+          'test.ids_of',
+          'select attempt.id from payments.attempt join payments.request on request.id = request_id where order_id = $1',
+        ),
+        [22_001],
+      ),
     )
     const key = `rig-live-charge-${attempt?.id}`
     rig.engine.charge({ key, token: 'tok_ok', amountMinor: 1_999, currency: 'EUR', reference: '22001', traffic: 'live', capture: true })
@@ -233,18 +250,24 @@ describe('payments on a real database', () => {
   test('a cancelled order gets back what it paid', async () => {
     const order = await rig.pay('tok_ok')
     const cancel = () =>
-      rig.write((context) => rig.payments.cancelOrRefund(context, [{ orderId: order, reason: 'order cancelled', actor: 'test', commandId: 'cancel' }]))
+      rig.write((context) =>
+        rig.payments.cancelOrRefund(context, [{ orderId: order, reason: 'order cancelled', actor: 'test', commandId: 'cancel' }]),
+      )
     expect(await cancel()).toMatchObject([{ ok: true, value: { state: 'cancelled', refundingMinor: 1_999 } }])
     await rig.payments.executor.idle()
     expect(await cancel()).toMatchObject([{ ok: true, value: { state: 'cancelled', refundingMinor: 0 } }])
-    expect(await rig.read((read) => read.query(legs, [order]))).toEqual([{ state: 'refunded', captured: 1_999, refunded: 1_999, held: 1_999 }])
+    expect(await rig.read((read) => read.query(legs, [order]))).toEqual([
+      { state: 'refunded', captured: 1_999, refunded: 1_999, held: 1_999 },
+    ])
     expect(await typesOf(order)).toEqual(['payments.covered', 'payments.refunded'])
     await rig.expectGreen()
   })
 
   test('a payment that succeeds after its order was cancelled is given back', async () => {
     const order = await rig.pay('tok_timeout_after_charge')
-    await rig.write((context) => rig.payments.cancelOrRefund(context, [{ orderId: order, reason: 'order cancelled', actor: 'test', commandId: 'c' }]))
+    await rig.write((context) =>
+      rig.payments.cancelOrRefund(context, [{ orderId: order, reason: 'order cancelled', actor: 'test', commandId: 'c' }]),
+    )
     expect(await rig.read((read) => read.query(refunds, [order]))).toEqual([])
     await rig.sweepAfter(2_100)
     expect(await rig.read((read) => read.query(refunds, [order]))).toEqual([{ state: 'succeeded', amount: 1_999, stray: false }])
@@ -255,7 +278,9 @@ describe('payments on a real database', () => {
 
   test('cancelling while a retry is due ends the payment without a further call', async () => {
     const order = await rig.pay('tok_soft_once')
-    await rig.write((context) => rig.payments.cancelOrRefund(context, [{ orderId: order, reason: 'order cancelled', actor: 'test', commandId: 'c' }]))
+    await rig.write((context) =>
+      rig.payments.cancelOrRefund(context, [{ orderId: order, reason: 'order cancelled', actor: 'test', commandId: 'c' }]),
+    )
     await rig.sweepAfter(5_000)
     expect(await rig.read((read) => read.query(legs, [order]))).toMatchObject([{ state: 'voided' }])
     expect(await chargesOf(order)).toBe(0)
@@ -269,7 +294,9 @@ describe('payments on a real database', () => {
     )
     await rig.sweepAfter(2_100)
     expect(await rig.stateOf(order)).toBe('covered')
-    expect(await rig.read((read) => read.query(legs, [order]))).toEqual([{ state: 'partially_refunded', captured: 1_999, refunded: 999, held: 999 }])
+    expect(await rig.read((read) => read.query(legs, [order]))).toEqual([
+      { state: 'partially_refunded', captured: 1_999, refunded: 999, held: 999 },
+    ])
     expect(await rig.events(order)).toMatchObject([
       { type: 'payments.covered', payload: { amountMinor: 1_000 } },
       { type: 'payments.refunded', payload: { amountMinor: 999 } },
@@ -282,7 +309,9 @@ describe('payments on a real database', () => {
       const order = await rig.pay('tok_ok')
       const refund = (commandId: string) =>
         rig.write((context) =>
-          rig.payments.cancelOrRefund(context, [{ orderId: order, amountMinor: 1_999, reason: 'goodwill', actor: 'test', commandId, mustBeInHand: true }]),
+          rig.payments.cancelOrRefund(context, [
+            { orderId: order, amountMinor: 1_999, reason: 'goodwill', actor: 'test', commandId, mustBeInHand: true },
+          ]),
         )
       const both = (await Promise.all([refund('one'), refund('two')])).flat()
       expect(both.filter((outcome) => outcome.ok)).toHaveLength(1)
@@ -310,7 +339,9 @@ describe('payments on a real database', () => {
   test('a refund that times out, hangs or is refused ends once, or with a person', async () => {
     const end = async (token: string) => {
       const order = await rig.pay(token)
-      await rig.write((context) => rig.payments.cancelOrRefund(context, [{ orderId: order, reason: 'order cancelled', actor: 'test', commandId: 'c' }]))
+      await rig.write((context) =>
+        rig.payments.cancelOrRefund(context, [{ orderId: order, reason: 'order cancelled', actor: 'test', commandId: 'c' }]),
+      )
       await rig.payments.executor.idle()
       const before = await rig.read((read) => read.query(refunds, [order]))
       await rig.sweepAfter(60_100)
@@ -327,10 +358,24 @@ describe('payments on a real database', () => {
     const order = await rig.pay('tok_timeout_before_once')
     await rig.sweepAfter(120_000)
     const [attempt] = await rig.read((read) =>
-      read.query(statement<{ id: number }>('test.first_attempt', 'select attempt.id from payments.attempt join payments.request on request.id = request_id where order_id = $1 order by id limit 1'), [order]),
+      read.query(
+        statement<{ id: number }>(
+          'test.first_attempt',
+          'select attempt.id from payments.attempt join payments.request on request.id = request_id where order_id = $1 order by id limit 1',
+        ),
+        [order],
+      ),
     )
     const key = `rig-live-charge-${attempt?.id}`
-    const late = rig.engine.charge({ key, token: 'tok_ok', amountMinor: 1_999, currency: 'EUR', reference: 'late', traffic: 'live', capture: true })
+    const late = rig.engine.charge({
+      key,
+      token: 'tok_ok',
+      amountMinor: 1_999,
+      currency: 'EUR',
+      reference: 'late',
+      traffic: 'live',
+      capture: true,
+    })
     await rig.sweepAfter(1_100)
     const say = () =>
       rig.write((context) =>

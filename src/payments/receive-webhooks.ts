@@ -36,17 +36,20 @@ export async function receiveWebhooks(
 ): Promise<Outcome<WebhookReceived>[]> {
   const read = webhooks.map((webhook) => ({ webhook, read: openWebhook(gateways, context, webhook) }))
   const good = read.flatMap(({ webhook, read }) => ('notice' in read ? [{ webhook, ...read }] : []))
-  const inserted = good.length === 0 ? [] : await context.query(insertWebhooks, [
-    good.map(({ webhook }) => webhook.gateway),
-    good.map(({ notice }) => notice.eventId),
-    good.map(({ notice }) => notice.kind),
-    good.map(({ subjectId }) => subjectId),
-    good.map(({ notice }) => notice.result.outcome),
-    good.map(({ notice }) => ('gatewayRef' in notice.result ? notice.result.gatewayRef : null)),
-    good.map(({ notice }) => ('reason' in notice.result ? notice.result.reason : null)),
-    good.map(({ webhook }) => JSON.stringify(webhook.payload)),
-    context.now,
-  ])
+  const inserted =
+    good.length === 0
+      ? []
+      : await context.query(insertWebhooks, [
+          good.map(({ webhook }) => webhook.gateway),
+          good.map(({ notice }) => notice.eventId),
+          good.map(({ notice }) => notice.kind),
+          good.map(({ subjectId }) => subjectId),
+          good.map(({ notice }) => notice.result.outcome),
+          good.map(({ notice }) => ('gatewayRef' in notice.result ? notice.result.gatewayRef : null)),
+          good.map(({ notice }) => ('reason' in notice.result ? notice.result.reason : null)),
+          good.map(({ webhook }) => JSON.stringify(webhook.payload)),
+          context.now,
+        ])
   const fresh = new Set(inserted.map((row) => `${row.gateway} ${row.eventId}`))
   const notices: NoticeToApply[] = []
   const outcomes = read.map(({ webhook, read }): Outcome<WebhookReceived> => {

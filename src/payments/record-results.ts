@@ -43,7 +43,11 @@ export async function recordAttemptResults(
   context: WriteContext,
   results: readonly AttemptResult[],
 ): Promise<Verdict[]> {
-  const book = await openBook(context, 'attempts', results.map((result) => result.attemptId))
+  const book = await openBook(
+    context,
+    'attempts',
+    results.map((result) => result.attemptId),
+  )
   const verdicts = results.map(({ attemptId, result, cause }): Verdict => {
     const attempt = book.attempts.get(attemptId)
     return attempt === undefined
@@ -55,8 +59,16 @@ export async function recordAttemptResults(
   return verdicts
 }
 
-export async function recordRefundResults(parts: PaymentParts, context: WriteContext, results: readonly RefundRecord[]): Promise<Verdict[]> {
-  const book = await openBook(context, 'refunds', results.map((result) => result.refundId))
+export async function recordRefundResults(
+  parts: PaymentParts,
+  context: WriteContext,
+  results: readonly RefundRecord[],
+): Promise<Verdict[]> {
+  const book = await openBook(
+    context,
+    'refunds',
+    results.map((result) => result.refundId),
+  )
   const verdicts = results.map(({ refundId, result, cause }): Verdict => {
     const refund = book.refunds.get(refundId)
     return refund === undefined

@@ -118,7 +118,13 @@ export async function requestPayments(
     context.rehearsalId,
   ])
   const born = new Set(inserted.map((row) => row.id))
-  const known = born.size === good.length ? new Map<number, PaymentView>() : await findPayments(context, good.map((command) => command.orderId))
+  const known =
+    born.size === good.length
+      ? new Map<number, PaymentView>()
+      : await findPayments(
+          context,
+          good.map((command) => command.orderId),
+        )
   const calls: ChargeToMake[] = []
   const covered: PaymentsCovered[] = []
   const outcomes = good.map((command, index): Outcome<PaymentRequested> => {

@@ -202,7 +202,13 @@ function resultOf(row: { outcome: string; gatewayRef: string | null; reason: str
 async function sendRetries({ database, parts, most }: SweepOptions, scope: Scope): Promise<number> {
   return database.write(scope, async (context) => {
     const due = await context.query(findRetries, [context.now, most])
-    return due.length === 0 ? 0 : retryLegs(parts, context, due.map((leg) => leg.id))
+    return due.length === 0
+      ? 0
+      : retryLegs(
+          parts,
+          context,
+          due.map((leg) => leg.id),
+        )
   })
 }
 

@@ -63,7 +63,12 @@ describe('walls of the payments tables', () => {
       await admin.query("set local session_replication_role = 'replica'")
       await admin.query(sql)
       const breaks: string[] = []
-      const read = { traffic: 'live' as const, rehearsalId: null, now: new Date(), query: async <Row>({ text }: { text: string }) => (await admin.query(text)).rows as Row[] }
+      const read = {
+        traffic: 'live' as const,
+        rehearsalId: null,
+        now: new Date(),
+        query: async <Row>({ text }: { text: string }) => (await admin.query(text)).rows as Row[],
+      }
       for (const check of await rig.payments.check(read)) if (check.breaks.length > 0) breaks.push(check.check)
       await admin.query('rollback')
       return breaks
@@ -72,13 +77,16 @@ describe('walls of the payments tables', () => {
       'request holds what its state says',
       'leg holds what its attempts and refunds took and gave',
     ])
-    expect(await found(`update payments.request set reduced_minor = 5, state = 'overcovered', version = 9 where id = ${newest('request')}`)).toEqual([
-      'excess is on its way back',
+    expect(
+      await found(`update payments.request set reduced_minor = 5, state = 'overcovered', version = 9 where id = ${newest('request')}`),
+    ).toEqual(['excess is on its way back', 'the change log replays to the stored states'])
+    expect(await found(`delete from payments.attempt where id = ${newest('attempt')}`)).toContain(
+      'the change log replays to the stored states',
+    )
+    expect(await found(`delete from payments.request where id = ${newest('request')}`)).toContain('no orphans')
+    expect(await found(`delete from payments.change where id = ${newest('change')}`)).toEqual([
       'the change log replays to the stored states',
     ])
-    expect(await found(`delete from payments.attempt where id = ${newest('attempt')}`)).toContain('the change log replays to the stored states')
-    expect(await found(`delete from payments.request where id = ${newest('request')}`)).toContain('no orphans')
-    expect(await found(`delete from payments.change where id = ${newest('change')}`)).toEqual(['the change log replays to the stored states'])
     expect(await found(`update payments.change set from_states[1] = 'unknown' where id = ${newest('change')}`)).toEqual([
       'each step of the change log starts where the last one ended',
     ])
@@ -139,10 +147,20 @@ describe('a day of payments, seeded', () => {
       for (let batch = 0; batch < 20; batch += 1) {
         const payments = processes[batch % processes.length] ?? rig.payments
         const orders = Array.from({ length: 25 }, (_, index) => batch * 25 + index + 1)
-        await rig.write((context) => payments.requestPayments(context, orders.map((order) => orderOf(order, 'tok_mixed', { amountMinor: 100 + order }))))
+        await rig.write((context) =>
+          payments.requestPayments(
+            context,
+            orders.map((order) => orderOf(order, 'tok_mixed', { amountMinor: 100 + order })),
+          ),
+        )
         const cancel = Array.from({ length: 5 }, (_, index) => 1 + Math.floor(draw(`cancel ${batch} ${index}`) * (batch + 1) * 25))
         for (const order of cancel) cancelled.add(order)
-        const commands = [...new Set(cancel)].map((orderId) => ({ orderId, reason: 'order cancelled', actor: 'test', commandId: `cancel ${batch} ${orderId}` }))
+        const commands = [...new Set(cancel)].map((orderId) => ({
+          orderId,
+          reason: 'order cancelled',
+          actor: 'test',
+          commandId: `cancel ${batch} ${orderId}`,
+        }))
         // Not awaited before the sweeps: they race, in other processes.
         const racing = rig.write((context) => rig.payments.cancelOrRefund(context, commands))
         rig.t.clock.set(new Date(rig.t.clock.now().getTime() + 1_500))
@@ -155,7 +173,12 @@ describe('a day of payments, seeded', () => {
           await each.executor.idle()
         }
       }
-      const states = await rig.read((read) => rig.payments.findPayments(read, Array.from({ length: 500 }, (_, index) => index + 1)))
+      const states = await rig.read((read) =>
+        rig.payments.findPayments(
+          read,
+          Array.from({ length: 500 }, (_, index) => index + 1),
+        ),
+      )
       for (const [order, view] of states) {
         const expected = cancelled.has(order) ? ['cancelled'] : ['covered', 'open']
         expect(expected, `order ${order}, seed ${seed}`).toContain(view.state)

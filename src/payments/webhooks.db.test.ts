@@ -34,7 +34,8 @@ describe('webhooks', () => {
     return { gateway: 'sandbox', ...signWebhook(rigSecret, { id, sentAt: rig.t.clock.now().toISOString(), payload }), ...over }
   }
   const captured = (ref: string): WireBody => ({ status: 'captured', ref, amountMinor: 1_999, currency: 'EUR' })
-  const receive = (webhooks: ReceiveWebhook[], payments = rig.payments) => rig.write((context) => payments.receiveWebhooks(context, webhooks))
+  const receive = (webhooks: ReceiveWebhook[], payments = rig.payments) =>
+    rig.write((context) => payments.receiveWebhooks(context, webhooks))
   const firstAttempt = async (order: number) => (await rig.read((read) => read.query(attemptOf, [order])))[0]?.id ?? 0
 
   test('the same webhook three times at once with the answer of the call: one capture, one change, three good answers', async () => {

@@ -48,7 +48,11 @@ export function openSandboxAdapter(options: SandboxAdapterOptions): PaymentGatew
     const sent = await followUp(path, call)
     return 'answer' in sent ? refundResultOf(sent.answer, call) : { outcome: 'unknown' as const, reason: sent.reason }
   }
-  const ask = async <Result extends { outcome: string }>(path: string, call: QueryCall, read: (answer: WireAnswer, call: QueryCall) => Result) => {
+  const ask = async <Result extends { outcome: string }>(
+    path: string,
+    call: QueryCall,
+    read: (answer: WireAnswer, call: QueryCall) => Result,
+  ) => {
     const sent = await send('GET', `${path}/${encodeURIComponent(call.key)}`)
     return 'answer' in sent
       ? queryResultOf(sent.answer, (answer) => read(answer, call))

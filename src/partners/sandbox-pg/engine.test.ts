@@ -5,7 +5,8 @@ import { classOf, mixedShares, tokenClasses } from './token-classes.ts'
 import type { WireCharge } from './wire.ts'
 
 const clock = new SettableClock(new Date('2026-03-02T09:00:00Z'))
-const open = (seed = 5, rememberMost?: number) => new SandboxEngine({ seed, clock, ...(rememberMost === undefined ? {} : { rememberMost }) })
+const open = (seed = 5, rememberMost?: number) =>
+  new SandboxEngine({ seed, clock, ...(rememberMost === undefined ? {} : { rememberMost }) })
 const charge = (key: string, over: Partial<WireCharge> = {}): WireCharge => ({
   key,
   token: 'tok_ok',
@@ -16,7 +17,13 @@ const charge = (key: string, over: Partial<WireCharge> = {}): WireCharge => ({
   capture: true,
   ...over,
 })
-const followUp = (key: string, chargeRef: string, amountMinor = 500) => ({ key, chargeRef, amountMinor, currency: 'EUR', traffic: 'live' as const })
+const followUp = (key: string, chargeRef: string, amountMinor = 500) => ({
+  key,
+  chargeRef,
+  amountMinor,
+  currency: 'EUR',
+  traffic: 'live' as const,
+})
 
 describe('the sandbox engine', () => {
   test('under one key it charges once, and refuses the key for another body', () => {
@@ -58,7 +65,12 @@ describe('the sandbox engine', () => {
     const ref = engine.charge(charge('a')).body?.ref ?? ''
     const refund = (key: string, amount: number) => engine.refund(followUp(key, ref, amount)).httpStatus
     expect([refund('r1', 300), refund('r1', 300), refund('r2', 201), refund('r3', 200), refund('r4', 1)]).toEqual([200, 200, 422, 200, 422])
-    expect(engine.log().movements.filter((movement) => movement.kind === 'refund').map((movement) => movement.amountMinor)).toEqual([300, 200])
+    expect(
+      engine
+        .log()
+        .movements.filter((movement) => movement.kind === 'refund')
+        .map((movement) => movement.amountMinor),
+    ).toEqual([300, 200])
   })
 
   test('an authorisation is captured in part or voided, never both', () => {

@@ -86,7 +86,9 @@ export class SandboxEngine {
     const known = this.#charges.get(asked.key)
     if (known !== undefined) {
       const same = known.token === asked.token && known.amountMinor === asked.amountMinor && known.currency === asked.currency
-      return same ? { ...answerOf(known), delivery: 'now' } : { httpStatus: 409, body: refusal('key used with another body'), delivery: 'now' }
+      return same
+        ? { ...answerOf(known), delivery: 'now' }
+        : { httpStatus: 409, body: refusal('key used with another body'), delivery: 'now' }
     }
     const behaviour = this.#behaviourOf(asked)
     if (behaviour === undefined) return this.#take(asked, 'declined_hard')
@@ -208,7 +210,9 @@ export class SandboxEngine {
     const known = this.#followUps.get(asked.key)
     if (known !== undefined) {
       const same = known.kind === kind && known.chargeRef === asked.chargeRef && known.amountMinor === asked.amountMinor
-      return same ? { ...followUpAnswer(known), delivery: 'now' } : { httpStatus: 409, body: refusal('key used with another body'), delivery: 'now' }
+      return same
+        ? { ...followUpAnswer(known), delivery: 'now' }
+        : { httpStatus: 409, body: refusal('key used with another body'), delivery: 'now' }
     }
     const charge = this.#chargeByRef.get(asked.chargeRef)
     if (charge === undefined || charge.currency !== asked.currency) {
@@ -256,7 +260,11 @@ function followUpAnswer({ status, ref, amountMinor, currency }: FollowUp): WireA
   return { httpStatus: 200, body: { status, ref, amountMinor, currency } }
 }
 
-function movementOf(row: { key: string; currency: string; traffic: Traffic; at: number }, kind: SandboxMovement['kind'], amountMinor: number) {
+function movementOf(
+  row: { key: string; currency: string; traffic: Traffic; at: number },
+  kind: SandboxMovement['kind'],
+  amountMinor: number,
+) {
   return { key: row.key, kind, amountMinor, currency: row.currency, traffic: row.traffic, at: new Date(row.at).toISOString() }
 }
 

@@ -19,7 +19,8 @@ const call = (key: string, token: string): ChargeCall => ({
   traffic: 'live',
   rehearsalId: null,
 })
-const adapterOf = (server: { url: string }, timeoutMs = 150) => openSandboxAdapter({ name: 'pg', baseUrl: server.url, timeoutMs, webhookSecret })
+const adapterOf = (server: { url: string }, timeoutMs = 150) =>
+  openSandboxAdapter({ name: 'pg', baseUrl: server.url, timeoutMs, webhookSecret })
 
 describe('the sandbox PG over HTTP', () => {
   let server: SandboxServer
@@ -32,7 +33,16 @@ describe('the sandbox PG over HTTP', () => {
     const twin = openSandboxTwin({ name: 'pg', engine: server.engine, webhookSecret })
     const outcomes = async (gateway: PaymentGateway, prefix: string) => {
       const seen: Record<string, string[]> = {}
-      for (const token of ['tok_ok', 'tok_declined_hard', 'tok_declined_soft', 'tok_timeout_after_charge', 'tok_timeout_before_charge', 'tok_unreachable', 'tok_slow', 'tok_nobody']) {
+      for (const token of [
+        'tok_ok',
+        'tok_declined_hard',
+        'tok_declined_soft',
+        'tok_timeout_after_charge',
+        'tok_timeout_before_charge',
+        'tok_unreachable',
+        'tok_slow',
+        'tok_nobody',
+      ]) {
         const asked = call(`${prefix}-${token}`, token)
         const charged = await gateway.charge(asked)
         const found = await gateway.queryCharge(asked)
@@ -104,7 +114,15 @@ describe('the sandbox PG over HTTP', () => {
     const liar = createServer((_, response) => response.end(answer))
     await new Promise<void>((resolve) => liar.listen(0, '127.0.0.1', () => resolve()))
     const adapter = adapterOf({ url: `http://127.0.0.1:${(liar.address() as AddressInfo).port}` })
-    const bodies = ['', '<html>', 'null', '{}', '{"status":"captured"}', '{"status":"captured","ref":"x","amountMinor":699,"currency":"EUR"}', '{"status":"captured","ref":"x","amountMinor":700,"currency":"USD"}']
+    const bodies = [
+      '',
+      '<html>',
+      'null',
+      '{}',
+      '{"status":"captured"}',
+      '{"status":"captured","ref":"x","amountMinor":699,"currency":"EUR"}',
+      '{"status":"captured","ref":"x","amountMinor":700,"currency":"USD"}',
+    ]
     for (const body of bodies) {
       answer = body
       expect((await adapter.charge(call('lie', 'tok_ok'))).outcome, body).toBe('unknown')
@@ -139,10 +157,13 @@ describe('webhooks of the sandbox PG', () => {
     received.length = 0
     answerWith = () => 200
   })
-  afterAll(() => new Promise((resolve) => {
-    receiver.close(resolve)
-    receiver.closeAllConnections()
-  }))
+  afterAll(
+    () =>
+      new Promise((resolve) => {
+        receiver.close(resolve)
+        receiver.closeAllConnections()
+      }),
+  )
   const start = async (faults: { lost?: number; repeated?: number; reorderMs?: number }) => {
     server = await startSandboxServer({ seed: 3, clock, webhookSecret, targets: { live: { url } }, faults })
     return server
@@ -158,7 +179,9 @@ describe('webhooks of the sandbox PG', () => {
     for (const envelope of received) {
       expect(openSandboxWebhook(webhookSecret, envelope, clock.now())).toMatchObject({ kind: 'charge', result: { outcome: 'succeeded' } })
       expect(openSandboxWebhook('another secret', envelope, clock.now())).toHaveProperty('refused')
-      expect(openSandboxWebhook(webhookSecret, { ...envelope, payload: envelope.payload.replace('700', '701') }, clock.now())).toHaveProperty('refused')
+      expect(
+        openSandboxWebhook(webhookSecret, { ...envelope, payload: envelope.payload.replace('700', '701') }, clock.now()),
+      ).toHaveProperty('refused')
       expect(openSandboxWebhook(webhookSecret, envelope, new Date('2026-03-02T09:06:00Z'))).toHaveProperty('refused')
     }
   })

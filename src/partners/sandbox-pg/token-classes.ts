@@ -29,7 +29,11 @@ export const tokenClasses: Readonly<Record<string, TokenClass>> = {
     firstOnly: true,
   },
   tok_unreachable: { about: 'The gateway says that it did nothing.', charge: 'unreachable' },
-  tok_unreachable_once: { about: 'The gateway says that it did nothing, the first time; then taken.', charge: 'unreachable', firstOnly: true },
+  tok_unreachable_once: {
+    about: 'The gateway says that it did nothing, the first time; then taken.',
+    charge: 'unreachable',
+    firstOnly: true,
+  },
   tok_slow: { about: 'Taken, and answered late.', charge: 'ok', answer: 'slow' },
   tok_mixed: { about: 'One of all of these, drawn by seed and key.', charge: 'mixed' },
   tok_refund_pending: { about: 'Taken; its refund is pending until asked about.', charge: 'ok', refund: 'pending' },

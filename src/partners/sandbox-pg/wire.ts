@@ -21,7 +21,16 @@ export interface WireFollowUp {
   readonly traffic: Traffic
 }
 
-export type WireStatus = 'authorized' | 'captured' | 'voided' | 'refunded' | 'pending' | 'declined_soft' | 'declined_hard' | 'refused' | 'not_processed'
+export type WireStatus =
+  | 'authorized'
+  | 'captured'
+  | 'voided'
+  | 'refunded'
+  | 'pending'
+  | 'declined_soft'
+  | 'declined_hard'
+  | 'refused'
+  | 'not_processed'
 
 export interface WireBody {
   readonly status: WireStatus
@@ -53,7 +62,8 @@ export function chargeResultOf({ httpStatus, body }: WireAnswer, asked: Asked): 
   if (status === 'declined_soft' || status === 'declined_hard') return { outcome: status, reason: body.reason ?? 'declined' }
   if (status === 'not_processed') return { outcome: 'unreachable', reason: body.reason ?? 'not processed' }
   // 409: our key was used with another body, so something was done under it. The rest of 4xx is refused before anything is done.
-  if (httpStatus >= 400 && httpStatus < 500 && httpStatus !== 409) return { outcome: 'declined_hard', reason: body.reason ?? `refused ${httpStatus}` }
+  if (httpStatus >= 400 && httpStatus < 500 && httpStatus !== 409)
+    return { outcome: 'declined_hard', reason: body.reason ?? `refused ${httpStatus}` }
   return { outcome: 'unknown', reason: body.reason ?? `answer ${httpStatus}` }
 }
 
