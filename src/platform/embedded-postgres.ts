@@ -112,11 +112,18 @@ async function initialise(home: PostgresHome): Promise<void> {
     const child = spawn(
       home.binaries.initdb,
       [
-        ...['-D', half, '-U', adminUser, `--pwfile=${passwordFile}`],
+        '-D',
+        half,
+        '-U',
+        adminUser,
+        `--pwfile=${passwordFile}`,
         // Passwords even on loopback: with `trust` any local user would be superuser, and a shadow role could log in as a live one.
         '--auth=scram-sha-256',
         // Collation by code point, the same on every machine: an operating system's update cannot reorder an index.
-        ...['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'],
+        '--encoding=UTF8',
+        '--locale=C',
+        '--locale-provider=builtin',
+        '--builtin-locale=C.UTF-8',
         '--set=include_if_exists=throughline.conf',
       ],
       { ...spawnOptions(home), stdio: ['ignore', 'pipe', 'pipe'] },
@@ -143,7 +150,11 @@ async function launch(home: PostgresHome, options: EmbeddedPostgresOptions): Pro
     const port = await freePort(portWanted, options.port !== undefined)
     const settings = { ...settingsForOurLoad, ...options.settings, port: String(port) }
     const lines = Object.entries(settings).map(([name, value]) => `${name} = '${value.replaceAll("'", "''")}'`)
-    await writeForServer(home, join(home.data, 'throughline.conf'), `# Written at each start; ALTER SYSTEM wins over it.\n${lines.join('\n')}\n`)
+    await writeForServer(
+      home,
+      join(home.data, 'throughline.conf'),
+      `# Written at each start; ALTER SYSTEM wins over it.\n${lines.join('\n')}\n`,
+    )
     await writeFile(portFile, String(port))
     const before = (await stat(log).catch(() => undefined))?.size ?? 0
     const output = openSync(log, 'a', 0o600)
@@ -193,7 +204,9 @@ async function checkAnswer(adminUrl: string, home: PostgresHome): Promise<void> 
   try {
     const { rows } = await client.query<{ data_directory: string }>('show data_directory')
     if (rows[0]?.data_directory !== home.data) {
-      throw new Error(`the server on that port keeps its data in ${rows[0]?.data_directory}, not in ${home.data}: another PostgreSQL answers there`)
+      throw new Error(
+        `the server on that port keeps its data in ${rows[0]?.data_directory}, not in ${home.data}: another PostgreSQL answers there`,
+      )
     }
   } finally {
     await client.end()

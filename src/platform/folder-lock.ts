@@ -17,7 +17,8 @@ export async function withFolderLock<T>(folder: string, work: () => Promise<T>):
         break
       } catch (error) {
         if (!/locked|busy/i.test(String(error))) throw error
-        if (performance.now() > deadline) throw new Error(`another process has been at work on ${folder} for a minute: stop it, then try again`)
+        if (performance.now() > deadline)
+          throw new Error(`another process has been at work on ${folder} for a minute: stop it, then try again`, { cause: error })
         await delay(50)
       }
     }

@@ -1,4 +1,4 @@
-import { type BackendFactory, type ConnectionOptions, createPostgresBackend, createRedisBackend, type IQueueBackend, runMigrations } from 'bullmq'
+import { type BackendFactory, type ConnectionOptions, createPostgresBackend, createRedisBackend, runMigrations } from 'bullmq'
 import pg from 'pg'
 import type { EngineMigration } from '#platform/migrations.ts'
 import type { Traffic } from '#platform/request-context.ts'
@@ -15,7 +15,7 @@ export interface JobsBackend {
   /** Typed for Redis by BullMQ; the factory beside it is the one that reads it. */
   readonly connection: ConnectionOptions
   readonly prefix: { readonly prefix?: string }
-  readonly factory: BackendFactory<IQueueBackend>
+  readonly factory: BackendFactory
 }
 
 export function jobsBackend(engine: JobsEngine, traffic: Traffic): JobsBackend {
@@ -34,7 +34,7 @@ export function jobsBackend(engine: JobsEngine, traffic: Traffic): JobsBackend {
     application_name: `throughline jobs ${traffic}`,
     options: `-c throughline.traffic=${traffic}`,
   }
-  return { connection: connection as ConnectionOptions, prefix: {}, factory: createPostgresBackend as unknown as BackendFactory<IQueueBackend> }
+  return { connection, prefix: {}, factory: createPostgresBackend as unknown as BackendFactory }
 }
 
 /** Brings the tables of jobs to the version of this BullMQ; given to `migrate` among its engines. */

@@ -106,7 +106,7 @@ export function openJobs(options: JobsOptions): Jobs {
     }
   }
 
-  const run = async (traffic: Traffic, job: Job<JobEnvelope, void, string>, token: string | undefined): Promise<void> => {
+  const run = async (traffic: Traffic, job: Job<JobEnvelope, void>, token: string | undefined): Promise<void> => {
     const started = performance.now()
     const seen = (result: 'done' | 'failed' | 'parked' | 'refused') =>
       options.observe?.(job.name, traffic, result, (performance.now() - started) / 1000)
@@ -217,7 +217,8 @@ export function openJobs(options: JobsOptions): Jobs {
 
 /** Why a job may not run here at all; undefined when it may. */
 function refusalOf(envelope: Partial<JobEnvelope> | null, traffic: Traffic): string | undefined {
-  if (typeof envelope?.schemaVersion !== 'number' || envelope.traffic === undefined) return 'the job has no envelope: it was not added by us'
+  if (typeof envelope?.schemaVersion !== 'number' || envelope.traffic === undefined)
+    return 'the job has no envelope: it was not added by us'
   if (envelope.traffic !== traffic) return `a ${envelope.traffic} job lay on the ${traffic} queue`
   if ((traffic === 'shadow') !== (typeof envelope.rehearsalId === 'string')) return 'shadow jobs carry a rehearsal id, live jobs none'
   return undefined
@@ -230,4 +231,3 @@ async function closeWorker(worker: AnyWorker, withinMs: number): Promise<void> {
   if ((await Promise.race([closing, deadline.promise])) === 'late') await worker.close(true)
   clearTimeout(timer)
 }
-

@@ -3,7 +3,18 @@ import type { Config } from '#platform/config.ts'
 import { currentContext } from '#platform/request-context.ts'
 
 /** Fields whose value never reaches a log, at any of the first four depths. */
-const secretFields = ['password', 'secret', 'token', 'authorization', 'apiKey', 'api_key', 'cookie', 'cardNumber', 'cvc', 'connectionString']
+const secretFields = [
+  'password',
+  'secret',
+  'token',
+  'authorization',
+  'apiKey',
+  'api_key',
+  'cookie',
+  'cardNumber',
+  'cvc',
+  'connectionString',
+]
 
 /** What a message or a stack may carry along: the password in a URL, a bearer token. */
 const secretsInText: readonly [RegExp, string][] = [

@@ -9,14 +9,23 @@ export interface Metrics {
   readonly contentType: string
   /** The text of a scrape. */
   text(): Promise<string>
-  counter<L extends string>(name: string, help: string, labels: readonly L[]): (traffic: Traffic, labels: Record<L, string>, by?: number) => void
+  counter<L extends string>(
+    name: string,
+    help: string,
+    labels: readonly L[],
+  ): (traffic: Traffic, labels: Record<L, string>, by?: number) => void
   histogram<L extends string>(
     name: string,
     help: string,
     options: { labels: readonly L[]; buckets: readonly number[] },
   ): (traffic: Traffic, labels: Record<L, string>, value: number) => void
   /** A level that is asked for at each scrape. */
-  gauge<L extends string>(name: string, help: string, labels: readonly L[], read: () => Promise<readonly Level<L>[]> | readonly Level<L>[]): void
+  gauge<L extends string>(
+    name: string,
+    help: string,
+    labels: readonly L[],
+    read: () => Promise<readonly Level<L>[]> | readonly Level<L>[],
+  ): void
 }
 
 export interface Level<L extends string> {

@@ -120,7 +120,8 @@ function refuseDrift(migrations: readonly Migration[], recorded: ReadonlyMap<str
     const own = migrations.filter((migration) => migration.context === context)
     const newest = own.findLast((migration) => recorded.has(migration.file))
     const late = own.find((migration) => !recorded.has(migration.file) && newest !== undefined && migration.number < newest.number)
-    if (late !== undefined) throw new Error(`migration ${late.file} comes before ${newest?.file}, which was applied: give it the next free number`)
+    if (late !== undefined)
+      throw new Error(`migration ${late.file} comes before ${newest?.file}, which was applied: give it the next free number`)
   }
 }
 

@@ -16,7 +16,11 @@ export interface PlatformMetrics {
 
 export function platformMetrics(metrics: Metrics): PlatformMetrics {
   const seconds = <L extends string>(...labels: L[]) => ({ labels, buckets: secondsBuckets })
-  const operation = metrics.histogram('operation_seconds', 'Time from call to outcome, by outcome (ok or error code).', seconds('operation', 'outcome'))
+  const operation = metrics.histogram(
+    'operation_seconds',
+    'Time from call to outcome, by outcome (ok or error code).',
+    seconds('operation', 'outcome'),
+  )
   const batch = metrics.histogram('batch_size', 'Commands that ran in one transaction.', { labels: ['operation'], buckets: sizeBuckets })
   const statement = metrics.histogram('statement_seconds', 'Time of one SQL statement, from our side.', seconds('context', 'statement'))
   const relayed = metrics.counter('relayed_events_total', 'Events handed to a consumer.', ['consumer'])

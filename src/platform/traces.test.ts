@@ -50,7 +50,9 @@ test('spans reach the collector with the trace id of the request and whose traff
 test('an error that leaves a span is thrown on and noted in it', async () => {
   const collector = await startCollector()
   const traces = await openTraces({ endpoint: collector.endpoint })
-  await expect(traces.span('payments.charge', {}, () => Promise.reject(new Error('the gateway is away')))).rejects.toThrow('the gateway is away')
+  await expect(traces.span('payments.charge', {}, () => Promise.reject(new Error('the gateway is away')))).rejects.toThrow(
+    'the gateway is away',
+  )
   await traces.close()
   await collector.close()
   expect(collector.received().includes('the gateway is away')).toBe(true)
