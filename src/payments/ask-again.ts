@@ -35,8 +35,8 @@ const insertAttempts = statement(
      as input (id, leg_id, request_id, sequence, gateway, amount)`,
 )
 
-async function send(parts: PaymentParts, context: WriteContext, book: PaymentBook, attempts: readonly NewAttempt[]): Promise<void> {
-  await context.query(insertAttempts, [
+function send(parts: PaymentParts, context: WriteContext, book: PaymentBook, attempts: readonly NewAttempt[]): void {
+  context.defer(insertAttempts, [
     attempts.map((attempt) => attempt.id),
     attempts.map((attempt) => attempt.leg.id),
     attempts.map((attempt) => attempt.leg.requestId),
@@ -91,14 +91,14 @@ export async function payOrders(
     return accepted({ requestId: request.id, orderId: request.orderId, state: request.state })
   })
   if (legs.length === 0) return outcomes
-  await context.query(insertLegs, [
+  context.defer(insertLegs, [
     legs.map((leg) => leg.id),
     legs.map((leg) => leg.requestId),
     legs.map((leg) => leg.position),
     legs.map((leg) => leg.token),
     legs.map((leg) => leg.amountMinor),
   ])
-  await send(parts, context, book, attempts)
+  send(parts, context, book, attempts)
   await finishBook(parts, context, book)
   return outcomes
 }
@@ -165,7 +165,7 @@ export async function retryLegs(parts: PaymentParts, context: WriteContext, legI
     book.noteBirth('attempt', leg.requestId, id, ['created', 'sent'], by)
     return { id, leg, gateway: parts.gatewayFor(book.requestOf(leg).storeId) }
   })
-  await send(parts, context, book, attempts)
+  send(parts, context, book, attempts)
   await finishBook(parts, context, book)
   return due.length
 }

@@ -1,7 +1,7 @@
-import { type ReadContext, statement, type WriteContext } from '#platform/database.ts'
+import { type ReadContext, type Statement, statement, type WriteContext } from '#platform/database.ts'
 import { invariant } from '#kernel/outcome.ts'
 import type { AttemptState, LegState, RequestState } from './lifecycle.ts'
-import { type AttemptRow, type LegRow, PaymentBook, type RefundRow, type RequestRow, type RootChange } from './payment-book.ts'
+import { type AttemptRow, PaymentBook, type RefundRow, type RequestRow, type RootChange } from './payment-book.ts'
 
 /**
  * The lock of this context is the request's row: whoever changes anything below a request holds it, taken in ascending id
@@ -13,19 +13,26 @@ type StoredRequest = Omit<RequestRow, 'storedState'>
 const requestColumns = `request.id, request.order_id as "orderId", request.store_id as "storeId", request.currency,
   request.amount_minor as "amountMinor", request.reduced_minor as "reducedMinor", request.closed, request.state, request.version`
 
-const lockBy = (name: string, of: string) =>
-  statement<StoredRequest>(
-    `payments.lock_by_${name}`,
-    `select ${requestColumns} from payments.request where ${of} order by request.id for no key update`,
-  )
-
-const locks = {
-  attempts: lockBy('attempts', 'request.id in (select request_id from payments.attempt where id = any($1::bigint[]))'),
-  legs: lockBy('legs', 'request.id in (select request_id from payments.leg where id = any($1::bigint[]))'),
-  refunds: lockBy('refunds', 'request.id in (select request_id from payments.refund where id = any($1::bigint[]))'),
+/** The requests that ids of each kind belong to, as SQL. */
+const requestIdsBy = {
+  attempts: 'select request_id from payments.attempt where id = any($1::bigint[])',
+  legs: 'select request_id from payments.leg where id = any($1::bigint[])',
+  refunds: 'select request_id from payments.refund where id = any($1::bigint[])',
   // Living requests only: the one that an order's commands are about.
-  orders: lockBy('orders', 'request.order_id = any($1::bigint[]) and request.closed = 0'),
+  orders: 'select id as request_id from payments.request where order_id = any($1::bigint[]) and closed = 0',
 }
+type Kind = keyof typeof requestIdsBy
+
+const lockBy = (kind: Kind): Statement<StoredRequest> =>
+  statement(
+    `payments.lock_by_${kind}`,
+    kind === 'orders'
+      ? // Not by id: a request that is closed while we wait must drop out, so its condition belongs to the locked row.
+        `select ${requestColumns} from payments.request
+         where request.order_id = any($1::bigint[]) and request.closed = 0 order by request.id for no key update`
+      : `select ${requestColumns} from payments.request
+         where request.id in (${requestIdsBy[kind]}) order by request.id for no key update`,
+  )
 
 interface StoredLeg {
   id: number
@@ -54,20 +61,24 @@ interface StoredLeg {
 
 // `offset 0` keeps each look-up a look-up. Left to itself the planner, before the first analyse of a growing table, merges
 // two whole indexes here: measured 6,700 payments/s at first and 4,000/s 80,000 payments later, falling further.
-const readLegs = statement<StoredLeg>(
-  'payments.read_legs',
-  `select leg.id, leg.request_id as "requestId", leg.position, leg.token, leg.amount_minor as "amountMinor",
-     leg.captured_minor as "capturedMinor", leg.refund_held_minor as "refundHeldMinor", leg.refunded_minor as "refundedMinor",
-     leg.attempts, leg.retry_at as "retryAt", leg.state, leg.version,
-     attempt.id as "attemptId", attempt.sequence, attempt.gateway, attempt.amount_minor as "attemptMinor",
-     attempt.gateway_ref as "gatewayRef", attempt.reason, attempt.sent_at as "sentAt", attempt.look_at as "lookAt",
-     attempt.state as "attemptState", attempt.version as "attemptVersion"
-   from unnest($1::bigint[]) as asked (request_id)
-   cross join lateral (select * from payments.leg where leg.request_id = asked.request_id order by leg.position offset 0) as leg
-   left join lateral (
-     select * from payments.attempt where attempt.leg_id = leg.id and attempt.retired = 0 offset 0
-   ) as attempt on true`,
-)
+const readLegsBy = (kind: Kind): Statement<StoredLeg> =>
+  statement(
+    `payments.read_legs_by_${kind}`,
+    `select leg.id, leg.request_id as "requestId", leg.position, leg.token, leg.amount_minor as "amountMinor",
+       leg.captured_minor as "capturedMinor", leg.refund_held_minor as "refundHeldMinor", leg.refunded_minor as "refundedMinor",
+       leg.attempts, leg.retry_at as "retryAt", leg.state, leg.version,
+       attempt.id as "attemptId", attempt.sequence, attempt.gateway, attempt.amount_minor as "attemptMinor",
+       attempt.gateway_ref as "gatewayRef", attempt.reason, attempt.sent_at as "sentAt", attempt.look_at as "lookAt",
+       attempt.state as "attemptState", attempt.version as "attemptVersion"
+     from (select distinct request_id from (${requestIdsBy[kind]}) as found) as asked
+     cross join lateral (select * from payments.leg where leg.request_id = asked.request_id order by leg.position offset 0) as leg
+     left join lateral (
+       select * from payments.attempt where attempt.leg_id = leg.id and attempt.retired = 0 offset 0
+     ) as attempt on true`,
+  )
+
+const kinds: readonly Kind[] = ['attempts', 'legs', 'refunds', 'orders']
+const locks = new Map(kinds.map((kind) => [kind, { lock: lockBy(kind), readLegs: readLegsBy(kind) }]))
 
 const readAttempts = statement<Omit<AttemptRow, 'storedState'>>(
   'payments.read_attempts',
@@ -84,17 +95,16 @@ const readRefunds = statement<Omit<RefundRow, 'storedState'>>(
 )
 
 /** Locks the requests that the given attempts, legs, refunds or orders belong to and reads them with legs and live attempts. */
-export async function openBook(
-  context: WriteContext,
-  by: keyof typeof locks,
-  ids: readonly number[],
-  book = new PaymentBook(context.now),
-): Promise<PaymentBook> {
-  if (ids.length === 0) return book
-  const requests = await context.query(locks[by], [ids])
+export async function openBook(context: WriteContext, by: Kind, ids: readonly number[]): Promise<PaymentBook> {
+  const book = new PaymentBook(context.now)
+  const statements = locks.get(by)
+  if (ids.length === 0 || statements === undefined) return book
+  // Sent together, run one after the other: the second has its own, newer snapshot, taken when the locks are held.
+  const [requests, legs] = await Promise.all([context.query(statements.lock, [ids]), context.query(statements.readLegs, [ids])])
   for (const row of requests) book.addRequest({ ...row, storedState: row.state })
-  if (requests.length === 0) return book
-  for (const row of await context.query(readLegs, [requests.map((request) => request.id)])) {
+  for (const row of legs) {
+    // A request that was born between the two statements is not locked, so it is not ours.
+    if (!book.requests.has(row.requestId)) continue
     book.addLeg({
       id: row.id,
       requestId: row.requestId,
@@ -257,7 +267,7 @@ export async function writeBook(context: WriteContext, book: PaymentBook, refund
   }
   const refunds = book.newRefunds
   if (refunds.length > 0) {
-    await context.query(insertRefunds, [
+    context.defer(insertRefunds, [
       refundIds,
       column(refunds, (row) => row.requestId),
       column(refunds, (row) => row.legId),

@@ -384,7 +384,7 @@ describe('payments on a real database', () => {
         ]),
       )
     const verdicts = (await Promise.all([say(), say(), say()])).flat()
-    expect(verdicts.sort()).toEqual(['applied', 'repeated', 'repeated'])
+    expect(verdicts.toSorted()).toEqual(['applied', 'repeated', 'repeated'])
     await rig.payments.executor.idle()
     expect(await rig.read((read) => read.query(refunds, [order]))).toEqual([{ state: 'succeeded', amount: 1_999, stray: true }])
     expect(await rig.stateOf(order)).toBe('covered')

@@ -34,8 +34,8 @@ export async function receiveWebhooks(
   context: WriteContext,
   webhooks: readonly ReceiveWebhook[],
 ): Promise<Outcome<WebhookReceived>[]> {
-  const read = webhooks.map((webhook) => ({ webhook, read: openWebhook(gateways, context, webhook) }))
-  const good = read.flatMap(({ webhook, read }) => ('notice' in read ? [{ webhook, ...read }] : []))
+  const opened = webhooks.map((webhook) => ({ webhook, read: openWebhook(gateways, context, webhook) }))
+  const good = opened.flatMap(({ webhook, read }) => ('notice' in read ? [{ webhook, ...read }] : []))
   const inserted =
     good.length === 0
       ? []
@@ -52,7 +52,7 @@ export async function receiveWebhooks(
         ])
   const fresh = new Set(inserted.map((row) => `${row.gateway} ${row.eventId}`))
   const notices: NoticeToApply[] = []
-  const outcomes = read.map(({ webhook, read }): Outcome<WebhookReceived> => {
+  const outcomes = opened.map(({ webhook, read }): Outcome<WebhookReceived> => {
     if (!('notice' in read)) return read.problem
     // `delete`: an event that is twice in one batch is first only once.
     const first = fresh.delete(`${webhook.gateway} ${read.notice.eventId}`)

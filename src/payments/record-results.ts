@@ -55,7 +55,7 @@ export async function recordAttemptResults(
       : settleAttempt(book, attempt, result, { cause, commandId: `attempt ${attemptId}`, actor }, parts.times)
   })
   await finishBook(parts, context, book)
-  await mark(context, results, verdicts)
+  mark(context, results, verdicts)
   return verdicts
 }
 
@@ -76,14 +76,14 @@ export async function recordRefundResults(
       : settleRefund(book, refund, result, { cause, commandId: `refund ${refundId}`, actor }, parts.times)
   })
   await finishBook(parts, context, book)
-  await mark(context, results, verdicts)
+  mark(context, results, verdicts)
   return verdicts
 }
 
-async function mark(context: WriteContext, results: readonly { readonly inbox?: InboxKey }[], verdicts: readonly Verdict[]): Promise<void> {
+function mark(context: WriteContext, results: readonly { readonly inbox?: InboxKey }[], verdicts: readonly Verdict[]): void {
   const marked = results.flatMap(({ inbox }, index) => (inbox === undefined ? [] : [{ ...inbox, verdict: verdicts[index] ?? 'unmatched' }]))
   if (marked.length === 0) return
-  await context.query(markWebhooks, [
+  context.defer(markWebhooks, [
     marked.map((row) => row.gateway),
     marked.map((row) => row.eventId),
     marked.map((row) => row.verdict),

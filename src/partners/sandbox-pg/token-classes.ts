@@ -41,7 +41,7 @@ export const tokenClasses: Readonly<Record<string, TokenClass>> = {
   tok_refund_timeout: { about: 'Taken; its refund is done and never answered.', charge: 'ok', refund: 'lost' },
 }
 
-const names = Object.keys(tokenClasses).sort((a, b) => b.length - a.length)
+const names = Object.keys(tokenClasses).toSorted((a, b) => b.length - a.length)
 
 export function classOf(token: string): TokenClass | undefined {
   const exact = tokenClasses[token]
