@@ -1,5 +1,4 @@
 import type { ReadContext, WriteContext } from '#platform/database.ts'
-import type { Operation } from '#platform/operation.ts'
 import { type CancelWaybills, cancelWaybills } from './cancel-waybills.ts'
 import { checkFulfilment } from './check.ts'
 import { type CreateWaybills, createWaybills } from './create-waybills.ts'
@@ -22,7 +21,7 @@ export type { StatePage, StoredWaybill } from './waybill-store.ts'
  */
 export function openFulfilment() {
   return {
-    operations: operations as readonly Operation[],
+    operations,
     createWaybills: (context: WriteContext, commands: readonly CreateWaybills[]) => createWaybills(context, commands),
     moveWaybills: (context: WriteContext, commands: readonly MoveWaybill[]) => moveWaybills(context, commands),
     routeWaybills: (context: WriteContext, commands: readonly RouteWaybill[]) => routeWaybills(context, commands),

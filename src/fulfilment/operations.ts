@@ -191,7 +191,7 @@ const list = query({
   priority: 'low',
   errors: {},
   body: async (context, asked) => {
-    const pages = asked.map(({ input }) => ({ state: input.state as WaybillState, after: input.after ?? 0, limit: input.limit ?? 100 }))
+    const pages = asked.map(({ input }) => ({ state: input.state, after: input.after ?? 0, limit: input.limit ?? 100 }))
     const lists = await waybillsByState(context, pages)
     return lists.map((waybills, index) => {
       const last = waybills.at(-1)

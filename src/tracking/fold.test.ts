@@ -120,7 +120,7 @@ function arrive(batches: readonly (readonly Fact[])[]): Standing {
 const anyFacts = fc
   .array(
     fc.record({
-      minutes: fc.integer({ min: 0, max: 900 }),
+      quarters: fc.oneof(fc.integer({ min: 0, max: 12 }), fc.integer({ min: 0, max: 150 })),
       milestone: fc.oneof({ weight: 12, arbitrary: fc.constantFrom(...milestones) }, { weight: 1, arbitrary: fc.constant(null) }),
       priority: fc.constantFrom(0, 10),
       attempt: fc.option(fc.integer({ min: 1, max: 3 }), { freq: 3 }),
@@ -130,13 +130,13 @@ const anyFacts = fc
     { minLength: 1, maxLength: 13 },
   )
   .map((drafts) =>
-    drafts.map(({ minutes, voids, milestone, ...rest }, index): Fact => {
+    drafts.map(({ quarters, voids, milestone, ...rest }, index): Fact => {
       const isVoid = voids !== null
       // Quarters of an hour, so that same instants and the edges of the window are met often.
       return {
         ...rest,
         id: `f${index}`,
-        time: day + minutes * 900_000,
+        time: day + quarters * 900_000,
         code: 'x',
         milestone: isVoid ? null : milestone,
         voids: isVoid ? `f${voids}` : null,

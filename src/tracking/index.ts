@@ -1,5 +1,4 @@
 import type { ReadContext, WriteContext } from '#platform/database.ts'
-import type { Operation } from '#platform/operation.ts'
 import { checkTracking } from './check.ts'
 import { operations } from './operations.ts'
 import { type Page, renderPage } from './public-page.ts'
@@ -20,8 +19,8 @@ export type { ShipmentView, TimelineEntry } from './shipment-view.ts'
  */
 export function openTracking() {
   return {
-    operations: operations as readonly Operation[],
-    /** Follows waybills: `created` opens a shipment, later states become facts. Commands of one waybill must come in order of their birth first. */
+    operations,
+    /** Follows waybills: `created` opens a shipment, later states become facts. A waybill's birth must come before its moves. */
     recordMovements: (context: WriteContext, movements: readonly Movement[]) => recordMovements(context, movements),
     recordFacts: (context: WriteContext, facts: readonly ReportedFact[]) => recordFacts(context, facts),
     shipmentsOfOrders: async (context: ReadContext, orderIds: readonly number[]): Promise<ShipmentView[]> =>
