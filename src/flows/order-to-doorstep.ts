@@ -1,16 +1,15 @@
-import type { Outcome } from '#kernel/outcome.ts'
 import type { Consumer } from '#platform/consumer.ts'
 import type { WriteContext } from '#platform/database.ts'
-import type { DeliveredEvent } from '#platform/events.ts'
 import type { Fulfilment, WaybillMoved, WaybillState } from '#fulfilment'
 import type { ItemState, OrderCancelled, OrderPaid, OrderPlaced, Orders } from '#orders'
 import type { Payments, PaymentsCovered, PaymentsRefunded } from '#payments'
+import { actorOf, type Events, eventsOf, type FlowLog, noteRefusals } from './step.ts'
 
 export interface FlowDeps {
   readonly orders: Orders
   readonly payments: Payments
   readonly fulfilment: Fulfilment
-  readonly log: { warn(facts: object, message: string): void }
+  readonly log: FlowLog
 }
 
 /** What a waybill's state says about the items on it; states that say nothing new about the goods are absent. */
@@ -30,21 +29,8 @@ const itemStateOf: Partial<Record<WaybillState, ItemState>> = {
   damaged: 'lost',
 }
 
-type Events<Payload> = readonly DeliveredEvent<Payload>[]
-
-/** From checkout to the doorstep: how the contexts follow each other. Each step is one transaction of one context. */
+/** From checkout to the doorstep: how orders, payments and fulfilment follow each other. Each step is one transaction of one context. */
 export function orderToDoorstep({ orders, payments, fulfilment, log }: FlowDeps): Consumer[] {
-  /** A refusal here is a race that was lost fairly (cancelled meanwhile), not a fault; it is logged, and the event is done. */
-  const noteRefusals = (consumer: string, events: Events<unknown>, outcomes: readonly Outcome<unknown>[]): void => {
-    outcomes.forEach((outcome, index) => {
-      if (!outcome.ok) log.warn({ consumer, key: events[index]?.key, code: outcome.error.code, detail: outcome.error.detail }, 'a step was refused')
-    })
-  }
-  const about = (consumer: string, event: DeliveredEvent): { actor: string; commandId: string } => ({
-    actor: `flow:${consumer}`,
-    commandId: `${event.type}/${event.id}`,
-  })
-
   return [
     {
       name: 'payments.take_payment',
@@ -52,8 +38,8 @@ export function orderToDoorstep({ orders, payments, fulfilment, log }: FlowDeps)
       into: 'payments',
       types: ['orders.placed', 'orders.cancelled'],
       async handle(context: WriteContext, events: Events<OrderPlaced | OrderCancelled>) {
-        const placed = events.filter((event): event is DeliveredEvent<OrderPlaced> => event.type === 'orders.placed')
-        const cancelled = events.filter((event): event is DeliveredEvent<OrderCancelled> => event.type === 'orders.cancelled')
+        const placed = eventsOf<OrderPlaced>(events, 'orders.placed')
+        const cancelled = eventsOf<OrderCancelled>(events, 'orders.cancelled')
         const requested = await payments.requestPayments(
           context,
           placed.map((event) => ({
@@ -62,10 +48,10 @@ export function orderToDoorstep({ orders, payments, fulfilment, log }: FlowDeps)
             currency: event.payload.currency,
             amountMinor: event.payload.totalMinor,
             instrument: event.payload.payment,
-            ...about(this.name, event),
+            ...actorOf(this.name, event),
           })),
         )
-        noteRefusals(this.name, placed, requested)
+        noteRefusals(log, this.name, placed, requested)
         // After the requests: an order placed and cancelled in one batch has its request by now.
         const ended = await payments.cancelOrRefund(
           context,
@@ -73,10 +59,10 @@ export function orderToDoorstep({ orders, payments, fulfilment, log }: FlowDeps)
             orderId: event.payload.orderId,
             ...(event.payload.whole ? {} : { amountMinor: event.payload.amountMinor }),
             reason: 'cancelled',
-            ...about(this.name, event),
+            ...actorOf(this.name, event),
           })),
         )
-        noteRefusals(this.name, cancelled, ended)
+        noteRefusals(log, this.name, cancelled, ended)
       },
     },
     {
@@ -85,18 +71,18 @@ export function orderToDoorstep({ orders, payments, fulfilment, log }: FlowDeps)
       into: 'orders',
       types: ['payments.covered', 'payments.refunded'],
       async handle(context: WriteContext, events: Events<PaymentsCovered | PaymentsRefunded>) {
-        const covered = events.filter((event) => event.type === 'payments.covered')
-        const refunded = events.filter((event): event is DeliveredEvent<PaymentsRefunded> => event.type === 'payments.refunded')
+        const covered = eventsOf<PaymentsCovered>(events, 'payments.covered')
+        const refunded = eventsOf<PaymentsRefunded>(events, 'payments.refunded')
         const paid = await orders.cover(
           context,
-          covered.map((event) => ({ orderId: event.payload.orderId, ...about(this.name, event) })),
+          covered.map((event) => ({ orderId: event.payload.orderId, ...actorOf(this.name, event) })),
         )
-        noteRefusals(this.name, covered, paid)
+        noteRefusals(log, this.name, covered, paid)
         const noted = await orders.noteRefunds(
           context,
-          refunded.map((event) => ({ orderId: event.payload.orderId, ...about(this.name, event) })),
+          refunded.map((event) => ({ orderId: event.payload.orderId, ...actorOf(this.name, event) })),
         )
-        noteRefusals(this.name, refunded, noted)
+        noteRefusals(log, this.name, refunded, noted)
       },
     },
     {
@@ -105,18 +91,18 @@ export function orderToDoorstep({ orders, payments, fulfilment, log }: FlowDeps)
       into: 'fulfilment',
       types: ['orders.paid', 'orders.cancelled'],
       async handle(context: WriteContext, events: Events<OrderPaid | OrderCancelled>) {
-        const paid = events.filter((event): event is DeliveredEvent<OrderPaid> => event.type === 'orders.paid')
-        const cancelled = events.filter((event): event is DeliveredEvent<OrderCancelled> => event.type === 'orders.cancelled')
+        const paid = eventsOf<OrderPaid>(events, 'orders.paid')
+        const cancelled = eventsOf<OrderCancelled>(events, 'orders.cancelled')
         const created = await fulfilment.createWaybills(
           context,
           paid.map((event) => ({
             orderId: event.payload.orderId,
             number: event.payload.number,
             sections: event.payload.sections,
-            ...about(this.name, event),
+            ...actorOf(this.name, event),
           })),
         )
-        noteRefusals(this.name, paid, created)
+        noteRefusals(log, this.name, paid, created)
         const calledOff = await fulfilment.cancelWaybills(
           context,
           cancelled.map((event) => ({
@@ -124,10 +110,10 @@ export function orderToDoorstep({ orders, payments, fulfilment, log }: FlowDeps)
             itemNos: event.payload.itemNos,
             whole: event.payload.whole,
             reason: 'order cancelled',
-            ...about(this.name, event),
+            ...actorOf(this.name, event),
           })),
         )
-        noteRefusals(this.name, cancelled, calledOff)
+        noteRefusals(log, this.name, cancelled, calledOff)
       },
     },
     {
@@ -146,10 +132,11 @@ export function orderToDoorstep({ orders, payments, fulfilment, log }: FlowDeps)
             orderId: event.payload.orderId,
             moves: event.payload.itemNos.map((itemNo) => ({ itemNo, to })),
             cause: `waybill ${event.payload.waybillId} ${event.payload.to}`,
-            ...about(this.name, event),
+            ...actorOf(this.name, event),
           })),
         )
         noteRefusals(
+          log,
           this.name,
           moves.map(({ event }) => event),
           moved,

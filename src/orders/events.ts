@@ -25,6 +25,7 @@ export interface OrderPaid {
       readonly sku: string
       readonly skuType: 'dry' | 'frozen' | 'mixed'
       readonly quantity: number
+      /** Of the whole line. */
       readonly weightGrams: number
       readonly volumeMl: number
     }[]

@@ -13,7 +13,7 @@ import {
   moveOrderItems,
   noteRefunds,
 } from './change-orders.ts'
-import { checkOrders } from './check-orders.ts'
+import { checkOrders, moneyPage } from './check-orders.ts'
 import { orderOperations } from './operations.ts'
 import type { Changed } from './schemas.ts'
 
@@ -30,6 +30,7 @@ export interface Orders {
   cancel(context: WriteContext, commands: readonly CancelCommand[]): Promise<Outcome<Changed>[]>
   noteRefunds(context: WriteContext, commands: readonly CoverCommand[]): Promise<Outcome<Changed>[]>
   check(context: ReadContext): Promise<CheckResult[]>
+  moneyPage(context: ReadContext, after: number): Promise<{ orderId: number; moneyState: string; totalMinor: number }[]>
 }
 
 export interface OrdersDeps {
@@ -48,5 +49,6 @@ export function openOrders(deps: OrdersDeps): Orders {
     cancel: cancelOrders,
     noteRefunds,
     check: checkOrders,
+    moneyPage,
   }
 }

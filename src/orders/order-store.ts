@@ -249,7 +249,7 @@ const paidSections = statement<PaidSectionRow>(
      (select json_agg(json_build_object('sectionNo', s.section_no, 'destination', s.destination, 'merchantId', s.merchant_id,
           'slot', case when s.slot_date is not null then json_build_object('date', s.slot_date, 'code', s.slot_code) end,
           'items', (select json_agg(json_build_object('itemNo', i.item_no, 'sku', i.sku, 'skuType', i.sku_type, 'quantity', i.quantity,
-              'weightGrams', i.weight_grams, 'volumeMl', i.volume_ml) order by i.item_no)
+              'weightGrams', i.quantity * i.weight_grams, 'volumeMl', i.quantity * i.volume_ml) order by i.item_no)
             from orders.item i where i.order_id = o.id and i.section_no = s.section_no and i.state = 'paid')) order by s.section_no)
       from orders.section s where s.order_id = o.id and s.state not in ('cancelled', 'pending_payment')) as sections
    from orders.orders o where o.id = any($1::bigint[])`,

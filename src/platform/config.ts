@@ -30,13 +30,24 @@ const postgresScheme = 'postgres|postgresql'
 export const configSchema = Type.Object(
   {
     databaseUrl: Type.Optional(
-      url('administrator of a PostgreSQL server of yours; without it the embedded one runs. Its path names the live database', postgresScheme, 'url'),
+      url(
+        'administrator of a PostgreSQL server of yours; without it the embedded one runs. Its path names the live database',
+        postgresScheme,
+        'url',
+      ),
     ),
-    shadowDatabaseUrl: Type.Optional(url('administrator of the server of the shadow database, when it is another one', postgresScheme, 'url')),
+    shadowDatabaseUrl: Type.Optional(
+      url('administrator of the server of the shadow database, when it is another one', postgresScheme, 'url'),
+    ),
     redisUrl: Type.Optional(url('Redis for jobs; without it they are kept in PostgreSQL', 'redis|rediss', 'url')),
-    sandboxPgUrl: Type.Optional(url('sandbox payment gateway to call over HTTP; without it its twin inside the process answers', 'http|https')),
+    sandboxPgUrl: Type.Optional(
+      url('sandbox payment gateway to call over HTTP; without it its twin inside the process answers', 'http|https'),
+    ),
     sandboxPgSecret: Type.Optional(
-      text({ about: 'secret of its webhooks, the same as the gateway has', expects: 'at least 16 characters', secret: 'whole' }, '^.{16,}$'),
+      text(
+        { about: 'secret of its webhooks, the same as the gateway has', expects: 'at least 16 characters', secret: 'whole' },
+        '^.{16,}$',
+      ),
     ),
     httpHost: text({ about: 'address to listen on', expects: 'a host name or an address' }),
     httpPort: number({ about: 'port to listen on; 0 chooses a free one' }, 0, 65_535),
@@ -55,7 +66,12 @@ export const configSchema = Type.Object(
       { about: 'least level that is logged', expects: 'one of trace, debug, info, warn, error, fatal, silent' },
     ),
     otlpEndpoint: Type.Optional(
-      url('OpenTelemetry collector that takes OTLP over HTTP; without it nothing is traced', 'http|https', undefined, 'OTEL_EXPORTER_OTLP_ENDPOINT'),
+      url(
+        'OpenTelemetry collector that takes OTLP over HTTP; without it nothing is traced',
+        'http|https',
+        undefined,
+        'OTEL_EXPORTER_OTLP_ENDPOINT',
+      ),
     ),
     roleSecret: Type.Optional(
       text(
@@ -82,7 +98,11 @@ export const configSchema = Type.Object(
     batchLongestWaitMs: number({ about: 'longest time that a single command waits for company, over all operations' }, 0, 1000),
     queueLargest: number({ about: 'most commands waiting in this process before new ones get 503' }, 1, 1_000_000),
     bodyLargestBytes: number({ about: 'largest body of one request' }, 1024, 1_073_741_824),
-    limitPerSecond: number({ about: 'commands a second for one client and operation, where the operation has no limit of its own' }, 1, 1_000_000),
+    limitPerSecond: number(
+      { about: 'commands a second for one client and operation, where the operation has no limit of its own' },
+      1,
+      1_000_000,
+    ),
     limitBurst: number({ about: 'commands that a client may send at once after a rest' }, 1, 1_000_000),
     stopWithinMs: number({ about: 'time for work under way to end when the process is asked to stop' }, 100, 600_000),
   },
@@ -116,7 +136,8 @@ export class ConfigError extends Error {
 
 const fields = Object.keys(configSchema.properties) as Field[]
 const aboutOf = (field: Field): About => configSchema.properties[field] as unknown as About
-export const variableOf = (field: Field): string => aboutOf(field).variable ?? field.replaceAll(/[A-Z]/g, (capital) => `_${capital}`).toUpperCase()
+export const variableOf = (field: Field): string =>
+  aboutOf(field).variable ?? field.replaceAll(/[A-Z]/g, (capital) => `_${capital}`).toUpperCase()
 const ownPrefix = 'THROUGHLINE_'
 
 /** Reads and validates; throws ConfigError with all problems at once. Takes no secret for granted: see secrets.ts. */
@@ -142,7 +163,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     const shown = secret === undefined ? `is "${source.value}" but ` : ''
     problems.push(`${source.variable} ${shown}must be ${expects} (${about})`)
   }
-  if (problems.length > 0) throw new ConfigError(`the configuration is not usable:\n${problems.map((problem) => `  ${problem}`).join('\n')}`)
+  if (problems.length > 0)
+    throw new ConfigError(`the configuration is not usable:\n${problems.map((problem) => `  ${problem}`).join('\n')}`)
   return Value.Parse(configSchema, given)
 }
 

@@ -8,7 +8,7 @@ import { runBatch } from '#platform/batch-run.ts'
 import { Batcher } from '#platform/batcher.ts'
 import type { Databases } from '#platform/database.ts'
 import type { Operation } from '#platform/operation.ts'
-import type { RequestContext } from '#platform/request-context.ts'
+import type { RequestContext, Traffic } from '#platform/request-context.ts'
 
 /** One call of an operation, from whatever way in. */
 export interface Call {
@@ -34,7 +34,7 @@ export interface RunnerOptions {
   readonly nowMs: () => number
   readonly log: { error(facts: object, message: string): void; warn(facts: object, message: string): void; info(facts: object, message: string): void }
   readonly observe?: (operation: Operation, context: RequestContext, outcome: string, seconds: number) => void
-  readonly observeBatch?: (operation: Operation, traffic: string, size: number) => void
+  readonly observeBatch?: (operation: Operation, traffic: Traffic, size: number) => void
 }
 
 /** An entry on its way through the batcher: checked, so that only the body can still refuse it. */

@@ -1,0 +1,122 @@
+import { createHmac } from 'node:crypto'
+import { pino } from 'pino'
+import { systemClock } from '#kernel/time.ts'
+import { orderOf } from '#partners/made-city/index.ts'
+import type { Config } from '#platform/config.ts'
+import { describeConfig } from '#platform/config.ts'
+import { openLog } from '#platform/logs.ts'
+import { migrateJobs } from '#platform/jobs-engine.ts'
+import { migrate } from '#platform/migrations.ts'
+import { openTraces } from '#platform/traces.ts'
+import { type Core, openCore, startRounds } from '../core.ts'
+import { type Engines, openEngines } from '../engines.ts'
+import { openServer, type Server } from '../server.ts'
+import { citySeed, cityOf, playCityRound, settleCity } from './city.ts'
+import { configOf, parse, reporter, type Verb } from './command.ts'
+
+export const startVerb: Verb = {
+  name: 'start',
+  about: 'start the server: database, migrations, HTTP, relay and jobs',
+  usage: 'throughline start [--demo] [--print-config] [--json]\n  --demo          a made city: store, goods, zones, trucks, and staff that delivers every order\n  --print-config  print the configuration and stop',
+  async run(words) {
+    const flags = parse(words, { demo: { type: 'boolean' }, 'print-config': { type: 'boolean' } })
+    const out = reporter(flags.flag('json'))
+    const started = performance.now()
+    const config = configOf()
+    if (flags.flag('print-config')) {
+      out.say(describeConfig(config))
+      return 0
+    }
+    // What people read goes to standard output; in the demo, log lines only from warnings up, or they would bury it.
+    const log = openLog(flags.flag('demo') && process.env['LOG_LEVEL'] === undefined ? 'warn' : config.logLevel, pino.destination(2))
+    log.info({ config: describeConfig(config).split('\n') }, 'configuration')
+    const engines = await openEngines(config, (message) => out.say(message))
+    out.say(engines.about)
+    const applied = await migrate(engines.server, { engines: [migrateJobs] })
+    if (applied.length > 0) out.say(`${applied.length} migrations applied`)
+    const traces = config.otlpEndpoint === undefined ? undefined : await openTraces({ endpoint: config.otlpEndpoint, log })
+    const core = await openCore({ config, engines, clock: systemClock, log, ...(traces === undefined ? {} : { traces }) })
+    const roles = new Set(config.roles.split(','))
+    const server = roles.has('http') ? await openServer({ core, config, engines, clock: systemClock, log }) : undefined
+    if (roles.has('relay')) core.relay.start()
+    if (roles.has('jobs')) await startRounds(core.jobs)
+    const demo = flags.flag('demo') ? await startDemo(core, engines, server, out.say) : undefined
+    out.say(`ready in ${((performance.now() - started) / 1000).toFixed(1)} s${server === undefined ? '' : ` at ${server.url}   API reference: ${server.url}/docs`}`)
+    if (demo !== undefined) out.say(demo.invitation)
+    await untilAskedToStop()
+    out.say('stopping: finishing what is under way')
+    await stop({ demo, server, core, engines, config })
+    await traces?.close()
+    out.end({ stopped: true })
+    return 0
+  },
+}
+
+interface Demo {
+  readonly invitation: string
+  stop(): Promise<void>
+}
+
+async function stop(parts: { demo: Demo | undefined; server: Server | undefined; core: Core; engines: Engines; config: Config }): Promise<void> {
+  // A stop that hangs helps nobody: past its time the process ends, and what was under way is found again by the next start.
+  const bound = setTimeout(() => process.exit(1), parts.config.stopWithinMs + 5_000)
+  await parts.demo?.stop()
+  await parts.server?.close()
+  await parts.core.close()
+  await parts.engines.close()
+  clearTimeout(bound)
+}
+
+function untilAskedToStop(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve())
+  })
+}
+
+/** Time between two steps of the demo's staff: an order is at the door about three seconds after it was placed. */
+const stepMs = 200
+
+async function startDemo(core: Core, engines: Engines, server: Server | undefined, say: (line: string) => void): Promise<Demo> {
+  const city = cityOf(systemClock.now())
+  await settleCity(core, city)
+  // Derived, so that the printed command works after a restart; it opens nothing that is not this machine's own demo.
+  const secret = `tl_demo_${createHmac('sha256', engines.secrets.roleSecret).update('demo key').digest('base64url').slice(0, 32)}`
+  await core.authentication.ensure(secret, { id: 'demo', client: 'demo', scopes: [...new Set(core.runner.operations.flatMap(({ scopes }) => scopes))] })
+  let stopped = false
+  const linked = new Set<string>()
+  const rounds = (async () => {
+    while (!stopped) {
+      const began = performance.now()
+      for (const { waybillId, orderNumber, to } of (await playCityRound(core)).slice(0, 20)) {
+        if (!linked.has(orderNumber) && linked.size < 10_000) {
+          linked.add(orderNumber)
+          const link = await linkOf(core, waybillId)
+          if (link !== undefined && server !== undefined) say(`${orderNumber}  follow it at ${server.url}${link}`)
+        }
+        say(`${orderNumber}  waybill ${waybillId} ${to.replaceAll('_', ' ')}`)
+      }
+      await new Promise((resolve) => setTimeout(resolve, Math.max(20, stepMs - (performance.now() - began))))
+    }
+  })()
+  const body = JSON.stringify(orderOf(1, citySeed, (n) => city.address(n)))
+  const invitation = [
+    '',
+    'Place an order and watch it arrive (the server tells each step here):',
+    '',
+    `curl -s -X POST ${server?.url}/v1/orders -H 'Authorization: Bearer ${secret}' -H "Idempotency-Key: $(date +%s%N)" -H 'Content-Type: application/json' -d '${body}'`,
+    '',
+  ].join('\n')
+  return {
+    invitation,
+    async stop() {
+      stopped = true
+      await rounds
+    },
+  }
+}
+
+async function linkOf(core: Core, waybillId: number): Promise<string | undefined> {
+  const context = { traffic: 'live', rehearsalId: null, actor: { id: 'system:made_city', scopes: ['*'] }, traceId: '' } as const
+  const outcome = await core.runner.run('tracking.get_by_waybill', { context, input: { waybillId } })
+  return outcome.ok ? (outcome.value as { publicPath: string }).publicPath : undefined
+}

@@ -1,0 +1,34 @@
+import type { WaybillMoved, WaybillsCreated } from '#fulfilment'
+import type { Consumer } from '#platform/consumer.ts'
+import type { WriteContext } from '#platform/database.ts'
+import type { Tracking } from '#tracking'
+import { type Events, type FlowLog, noteRefusals } from './step.ts'
+
+export interface TrackFlowDeps {
+  readonly tracking: Tracking
+  readonly log: FlowLog
+}
+
+/** Every waybill is a shipment that customers can follow. */
+export function waybillToTrack({ tracking, log }: TrackFlowDeps): Consumer[] {
+  return [
+    {
+      name: 'tracking.follow_waybills',
+      from: 'fulfilment',
+      into: 'tracking',
+      types: ['fulfilment.waybills_created', 'fulfilment.waybill_moved'],
+      async handle(context: WriteContext, events: Events<WaybillsCreated | WaybillMoved>) {
+        const recorded = await tracking.recordMovements(
+          context,
+          events.map(({ payload }) => {
+            const { waybillId, orderId, attempt } = payload
+            if (!('to' in payload)) return { waybillId, orderId, attempt, state: 'created', occurredAt: new Date(payload.createdAt) }
+            const detail = payload.reason === null ? {} : { detail: payload.reason }
+            return { waybillId, orderId, attempt, state: payload.to, occurredAt: new Date(payload.occurredAt), ...detail }
+          }),
+        )
+        noteRefusals(log, this.name, events, recorded)
+      },
+    },
+  ]
+}

@@ -1,0 +1,71 @@
+import { readFileSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import type { Clock } from '#kernel/time.ts'
+import type { Config } from '#platform/config.ts'
+import { mountPages } from '#platform/http-pages.ts'
+import { openHttp } from '#platform/http-server.ts'
+import { pendingMigrations } from '#platform/migrations.ts'
+import { openApiOf } from '#platform/openapi.ts'
+import { statement } from '#platform/database.ts'
+import { bothTraffics } from '#platform/request-context.ts'
+import type { Core, Log } from './core.ts'
+import type { Engines } from './engines.ts'
+
+/** The HTTP server of a core: operations, pages, and the public page of a parcel. */
+export interface Server {
+  readonly url: string
+  /** Says "not ready", answers what is under way, then closes. */
+  close(): Promise<void>
+}
+
+export interface ServerOptions {
+  readonly core: Core
+  readonly config: Config
+  readonly engines: Engines
+  readonly clock: Clock
+  readonly log: Log
+}
+
+export const version = (JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')) as { version: string }).version
+
+const ping = statement('platform.ping', 'select 1')
+
+export async function openServer({ core, config, engines, clock, log }: ServerOptions): Promise<Server> {
+  let stopping = false
+  const app = openHttp({ runner: core.runner, authentication: core.authentication, shadowKeys: core.shadowKeys, clock, log })
+  await mountPages(app, {
+    openApi: openApiOf(core.runner.operations, version, config.publicUrl ?? '/'),
+    metrics: core.metrics,
+    readiness: async () => {
+      const parts: Record<string, string | null> = { process: stopping ? 'is stopping' : null }
+      for (const traffic of bothTraffics) {
+        const scope = { traffic, rehearsalId: traffic === 'shadow' ? 'housekeeping' : null }
+        parts[`database ${traffic}`] = await core.databases
+          .of('platform')
+          .read(scope, (context) => context.query(ping))
+          .then(() => null)
+          .catch(() => 'does not answer')
+        parts[`migrations ${traffic}`] = await pendingMigrations(engines.server, traffic)
+          .then((files) => (files.length === 0 ? null : `${files.length} are not applied, first ${files[0]}`))
+          .catch(() => 'can not be read')
+      }
+      return parts
+    },
+  })
+  app.get<{ Params: { token: string } }>('/t/:token', async (request, reply) => {
+    const live = { traffic: 'live', rehearsalId: null } as const
+    const page = await core.databases.of('tracking').read(live, (context) => core.tracking.publicPage(context, request.params.token))
+    return reply.code(page.status).headers(page.headers).send(page.body)
+  })
+  app.get('/', async (_request, reply) => reply.redirect('/docs'))
+  await app.listen({ host: config.httpHost, port: config.httpPort })
+  const { port } = app.server.address() as AddressInfo
+  return {
+    url: `http://${config.httpHost.includes(':') ? `[${config.httpHost}]` : config.httpHost}:${port}`,
+    async close() {
+      stopping = true
+      await app.close()
+    },
+  }
+}
