@@ -1,5 +1,5 @@
 import { invariant } from '#kernel/outcome.ts'
-import type { ContextDatabase, Scope } from '#platform/database.ts'
+import type { Scope } from '#platform/database.ts'
 import { runInContext, systemContext } from '#platform/request-context.ts'
 import { type ChargeCall, type ChargeResult, type GuardedGateway, keyOf, type RefundResult, ShadowRefused } from './gateway.ts'
 import { writeBatchOrAlone } from './batch-or-alone.ts'
@@ -8,7 +8,6 @@ import type { AttemptResult, RefundRecord } from './record-results.ts'
 import type { PaymentTimes } from './settlement.ts'
 
 export interface ExecutorOptions {
-  readonly database: ContextDatabase
   readonly gateways: ReadonlyMap<string, GuardedGateway>
   readonly installation: string
   readonly times: PaymentTimes

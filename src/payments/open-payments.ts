@@ -61,7 +61,6 @@ export function openPayments(deps: PaymentsDeps): Payments {
   const log = deps.log ?? (() => undefined)
 
   const executor = openExecutor({
-    database,
     gateways,
     installation,
     times,

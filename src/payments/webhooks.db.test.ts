@@ -67,6 +67,20 @@ describe('webhooks', () => {
     await rig.expectGreen()
   })
 
+  test('an attempt whose call this process is still making is left alone by its sweep', async () => {
+    let answer: ((result: ChargeResult) => void) | undefined
+    const { chargeAtOnce: _, ...twin } = openSandboxTwin({ name: 'sandbox', engine: rig.engine, webhookSecret: rigSecret })
+    const slow = { ...twin, charge: () => new Promise<ChargeResult>((resolve) => (answer = resolve)) }
+    const payments = rig.another(guardTraffic(slow, 'sandbox'))
+    await rig.write((context) => payments.requestPayments(context, [orderOf(41_000, 'tok_ok')]))
+    await expect.poll(() => answer).toBeDefined()
+    rig.t.clock.set(new Date(rig.t.clock.now().getTime() + 3_600_000))
+    expect(await payments.sweep(rig.t.live)).toMatchObject({ asked: 0, retried: 0 })
+    answer?.({ outcome: 'declined_hard', reason: 'at last' })
+    await payments.executor.idle()
+    expect((await rig.events(41_000)).map((event) => event.type)).toEqual(['payments.failed'])
+  })
+
   test('a webhook resolves an unknown attempt before any query', async () => {
     const order = await rig.pay('tok_timeout_after_charge')
     const key = `rig-live-charge-${await firstAttempt(order)}`
