@@ -17,7 +17,11 @@ const root = join(import.meta.dirname, '..')
 const checks: readonly Check[] = [
   { name: 'lint', about: 'oxlint, with types', command: ['oxlint', '--type-aware', '--quiet'] },
   { name: 'types', about: 'TypeScript, strict', command: ['tsc', '-p', 'tsconfig.json'] },
-  { name: 'walls', about: 'tidy/, each wall with a fixture that breaks it', command: ['vitest', 'run', '--config', 'tidy/vitest.config.ts'] },
+  {
+    name: 'walls',
+    about: 'tidy/, each wall with a fixture that breaks it',
+    command: ['vitest', 'run', '--config', 'tidy/vitest.config.ts'],
+  },
   { name: 'dead code', about: 'knip', command: ['knip', '--no-progress'] },
   { name: 'format', about: 'Biome', command: ['biome', 'check', '.'] },
   { name: 'migrations', about: 'squawk', command: ['squawk', 'migrations/*/*.sql'] },

@@ -84,6 +84,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
       const running = found === undefined ? await launch(home, options) : await whenReady(home, found.pid)
       const adminUrl = `postgres://${adminUser}:${password}@${host}:${running.port}/postgres`
       await checkAnswer(adminUrl, home)
+      let leaving: Promise<void> | undefined
       return {
         kind: found === undefined ? 'started' : 'attached',
         host,
@@ -91,7 +92,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
         pid: running.pid,
         adminUrl,
         dataDir: home.folder,
-        stop: () => leave(home, running.pid),
+        stop: () => (leaving ??= leave(home, running.pid)),
       }
     } catch (error) {
       await signOut(home)
@@ -220,7 +221,7 @@ async function leave(home: PostgresHome, pid: number): Promise<void> {
     // SIGINT is PostgreSQL's fast shutdown: it ends sessions, writes a checkpoint, and needs no recovery at the next start.
     process.kill(pid, 'SIGINT')
     const deadline = performance.now() + startWithinMs
-    while (isAlive(pid) && existsSync(join(home.data, 'postmaster.pid'))) {
+    while (isAlive(pid)) {
       if (performance.now() > deadline) throw new Error(`PostgreSQL (pid ${pid}) does not stop; see ${join(home.folder, 'server.log')}`)
       await delay(10)
     }

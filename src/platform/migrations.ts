@@ -87,8 +87,8 @@ export async function readMigrations(folder: string): Promise<Migration[]> {
 }
 
 async function migrateDatabase(client: pg.Client, migrations: readonly Migration[]): Promise<string[]> {
+  for (const context of contextNames) await client.query(`create schema if not exists ${pg.escapeIdentifier(context)}`)
   await client.query(`
-    create schema if not exists platform;
     create table if not exists platform.migration (
       file text primary key,
       checksum text not null,
@@ -130,7 +130,6 @@ async function applyOne(client: pg.Client, migration: Migration): Promise<void> 
     await client.query('begin')
     // A migration that cannot get its lock in this time would hold up everyone queued behind it: better to fail and be run again.
     await client.query(`set local lock_timeout = '10s'`)
-    await client.query(`create schema if not exists ${pg.escapeIdentifier(migration.context)}`)
     await client.query(migration.sql)
     await client.query('insert into platform.migration (file, checksum) values ($1, $2)', [migration.file, migration.checksum])
     await client.query('commit')

@@ -29,13 +29,14 @@ export async function preparePostgresHome(dataDir: string, note: Note): Promise<
   let folder = wanted
   if (runAs !== undefined) {
     if (!(await canEnter(native, runAs))) native = await copyNative(native, note)
-    if (!(await canEnter(wanted, runAs))) {
+    if (!(await canEnter(dirname(wanted), runAs))) {
       folder = join(systemFolder, createHash('sha256').update(wanted).digest('hex').slice(0, 16))
       note(`PostgreSQL must not run as root and its own user cannot reach ${wanted}: its data is in ${folder}`)
     }
   }
   await mkdir(folder, { recursive: true })
-  if (runAs !== undefined) await chmod(folder, 0o755)
+  // Passing through is enough: what is secret in the folder has rights of its own.
+  if (runAs !== undefined) await chmod(folder, (await stat(folder)).mode | 0o011)
   const executable = (name: string) => join(native, 'bin', process.platform === 'win32' ? `${name}.exe` : name)
   return { folder, data: join(folder, 'data'), binaries: { initdb: executable('initdb'), postgres: executable('postgres') }, runAs }
 }

@@ -1,3 +1,4 @@
+import { readlinkSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -31,6 +32,7 @@ export default async function startPostgresForRun(project: TestProject): Promise
   project.provide('postgresUrl', postgres.adminUrl)
   return async () => {
     await postgres.stop()
+    // Under root and below a closed folder it lies elsewhere (postgres-home.ts).
     await rm(postgres.dataDir, { recursive: true, force: true })
     await rm(dataDir, { recursive: true, force: true })
   }
@@ -44,8 +46,17 @@ async function removeAbandoned(): Promise<void> {
     const folder = join(tmpdir(), name)
     const server = Number((await readFile(join(folder, 'data/postmaster.pid'), 'utf8').catch(() => '')).split('\n')[0])
     // SIGQUIT ends it at once, without a checkpoint: nobody wants these data.
-    if (server > 0 && isAlive(server)) process.kill(server, 'SIGQUIT')
+    if (server > 0 && isAlive(server) && worksIn(server, join(folder, 'data'))) process.kill(server, 'SIGQUIT')
     await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
+  }
+}
+
+/** Its pid may be another program's by now; where there is no /proc to ask, it is left alone. */
+function worksIn(pid: number, folder: string): boolean {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`) === folder
+  } catch {
+    return false
   }
 }
 
