@@ -46,24 +46,38 @@ function packagesOf(file) {
 
 function install(reason) {
   console.error(`Installing dependencies (${reason}) …`)
-  const argument = ['ci', '--loglevel=error', '--no-audit', '--no-fund', ...(withDevelopment ? ['--include=dev'] : [])]
+  // `npm ci` refuses a lock that lacks packages of other platforms, which a registry without them writes. `npm install` with
+  // --no-save keeps to the lock as far as it goes and leaves the file alone.
+  const ways = lockIsComplete() ? [['ci'], ['install', '--no-save']] : [['install', '--no-save']]
+  const outcomes = []
+  for (const way of ways) {
+    outcomes.push(runNpm([...way, '--loglevel=error', '--no-audit', '--no-fund', ...(withDevelopment ? ['--include=dev'] : [])]))
+    if (outcomes.at(-1).status === 0) return
+  }
+  const last = outcomes.at(-1)
+  console.error(
+    `The installation failed (${last.error?.message ?? `npm ended with ${last.status}`}). Without a network, copy node_modules from a machine like this one.`,
+  )
+  process.exit(1)
+}
+
+/** Whether each package that a locked one may use on some platform is locked as well. */
+function lockIsComplete() {
+  const packages = packagesOf(join(root, 'package-lock.json')) ?? {}
+  const names = new Set(Object.keys(packages).map((path) => path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length)))
+  return Object.values(packages).every((entry) => Object.keys(entry.optionalDependencies ?? {}).every((name) => names.has(name)))
+}
+
+function runNpm(argument) {
   const npm = process.env.npm_execpath
-  // npm removes node_modules first, and with it the Node that may be running this very file: use one from outside.
-  const node =
-    pathWithoutModules()
-      .map((folder) => join(folder, process.platform === 'win32' ? 'node.exe' : 'node'))
-      .find(existsSync) ?? process.execPath
+  // npm may remove node_modules first, and with it the Node that runs this very file: use one from outside.
+  const names = pathWithoutModules().map((folder) => join(folder, process.platform === 'win32' ? 'node.exe' : 'node'))
+  const node = names.find((name) => existsSync(name)) ?? process.execPath
   const env = { ...process.env, PATH: pathWithoutModules().join(delimiter) }
   const options = { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'] }
-  const result = npm?.endsWith('.js')
+  return npm?.endsWith('.js')
     ? spawnSync(node, [npm, ...argument], options)
     : spawnSync('npm', argument, { ...options, shell: process.platform === 'win32' })
-  if (result.status !== 0) {
-    console.error(
-      `The installation failed (${result.error?.message ?? `npm ended with ${result.status}`}). Without a network, copy node_modules from a machine like this one.`,
-    )
-    process.exit(1)
-  }
 }
 
 function pathWithoutModules() {

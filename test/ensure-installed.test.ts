@@ -61,6 +61,19 @@ test('packages for development are needed by checks and tests, not by a start', 
   expect(run('pretest').called).toContain('--include=dev')
 })
 
+test('a lock that lacks packages of other platforms is kept to as far as it goes', () => {
+  lock('package-lock.json', '2.0.0', { tool: { version: '1.0.0', optionalDependencies: { 'tool-for-another-system': '1.0.0' } } })
+  rmSync(join(root, 'node_modules'), { recursive: true })
+  expect(run().called).toBe('install --no-save --loglevel=error --no-audit --no-fund')
+})
+
+test('where `npm ci` refuses, `npm install` gets its turn', () => {
+  rmSync(join(root, 'node_modules'), { recursive: true })
+  const note = `require('node:fs').writeFileSync(${JSON.stringify(join(root, 'called'))}, process.argv[2])`
+  writeFileSync(join(root, 'npm.js'), `${note}; process.exit(process.argv[2] === 'ci' ? 1 : 0)`)
+  expect(run()).toMatchObject({ status: 0, called: 'install' })
+})
+
 test('a failed installation ends with a sentence and not with success', () => {
   rmSync(join(root, 'node_modules'), { recursive: true })
   writeFileSync(join(root, 'npm.js'), 'process.exit(7)')
