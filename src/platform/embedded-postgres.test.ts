@@ -131,6 +131,31 @@ describe('the embedded PostgreSQL', { timeout: 60_000 }, () => {
     expect(server.pid).not.toBe(process.pid)
   })
 
+  test('starts although the killed server is still a zombie that its parent has not taken note of', async () => {
+    const first = await startElsewhere()
+    // A stopped parent, like a container's first process that reaps nobody: the pid in the lock answers signals for ever.
+    process.kill(first.process.pid ?? 0, 'SIGSTOP')
+    process.kill(first.pid, 'SIGKILL')
+    const second = await start()
+    expect(second.kind).toBe('started')
+    expect(isAlive(first.pid)).toBe(true)
+    expect(await ask(second.adminUrl, 'select 1 as alive')).toEqual([{ alive: 1 }])
+  })
+
+  test('that died and was started again by another process is stopped by its last user', async () => {
+    const first = await start()
+    process.kill(first.pid, 'SIGKILL')
+    await gone(first.pid)
+    const second = await startElsewhere()
+    expect(second.kind).toBe('started')
+    const left = new Promise((exited) => second.process.once('exit', exited))
+    second.process.stdin?.write('stop\n')
+    await left
+    expect(await ask(first.adminUrl, 'select 1 as alive')).toEqual([{ alive: 1 }])
+    await first.stop()
+    await gone(second.pid)
+  })
+
   test('of two starts at once one starts it, the other attaches, and the last to leave stops it', async () => {
     const both = await Promise.all([startElsewhere(), startElsewhere()])
     expect(both.map(({ kind }) => kind).toSorted()).toEqual(['attached', 'started'])

@@ -145,9 +145,9 @@ async function launch(home: PostgresHome, options: EmbeddedPostgresOptions): Pro
   const deadline = performance.now() + startWithinMs
   const portFile = join(home.folder, 'port')
   const kept = Number(await readFile(portFile, 'utf8').catch(() => '0'))
-  await dropForeignPidFile(home)
   if (((await stat(log).catch(() => undefined))?.size ?? 0) > 10_000_000) await truncate(log)
   for (let portWanted = options.port ?? kept; ; portWanted = options.port ?? 0) {
+    await dropForeignPidFile(home)
     const port = await freePort(portWanted, options.port !== undefined)
     const settings = { ...settingsForOurLoad, ...options.settings, port: String(port) }
     const lines = Object.entries(settings).map(([name, value]) => `${name} = '${value.replaceAll("'", "''")}'`)
@@ -179,9 +179,9 @@ async function launch(home: PostgresHome, options: EmbeddedPostgresOptions): Pro
       child.kill('SIGQUIT')
       throw new Error(`PostgreSQL was not ready within ${startWithinMs / 1000} s; its log (${log}) ends with: ${said}`)
     }
-    // Backends of a killed server live on until their statement ends and keep its shared memory; another program may have
-    // taken the port between our look and the bind. Both pass by.
-    const passing = /pre-existing shared memory block|could not bind|could not create any TCP/.test(said)
+    // Backends of a killed server live on until their statement ends and keep its shared memory, or its lock where the server
+    // is a zombie; another program may have taken the port between our look and the bind. All of this passes by.
+    const passing = /pre-existing shared memory block|"postmaster.pid" already exists|could not bind|could not create any TCP/.test(said)
     if (!passing || performance.now() > deadline) throw new Error(`PostgreSQL ended at once (${exited}); its log (${log}) says: ${said}`)
     await delay(200)
   }
@@ -214,10 +214,12 @@ async function checkAnswer(adminUrl: string, home: PostgresHome): Promise<void> 
   }
 }
 
-async function leave(home: PostgresHome, pid: number): Promise<void> {
+async function leave(home: PostgresHome): Promise<void> {
   await withFolderLock(home.folder, async () => {
     await signOut(home)
-    if (otherUsers(home).length > 0 || runningServer(home)?.pid !== pid) return
+    // Whichever server runs on the data now: ours may have died, and another process may have started it again and left.
+    const pid = runningServer(home)?.pid
+    if (otherUsers(home).length > 0 || pid === undefined) return
     // SIGINT is PostgreSQL's fast shutdown: it ends sessions, writes a checkpoint, and needs no recovery at the next start.
     process.kill(pid, 'SIGINT')
     const deadline = performance.now() + startWithinMs
@@ -281,10 +283,20 @@ function isOurServer(home: PostgresHome, pid: number): boolean {
   }
 }
 
-/** PostgreSQL gives up when the pid in a stale postmaster.pid is alive; we know that it is not PostgreSQL, so it may go. */
+/**
+ * PostgreSQL gives up when the pid in a stale postmaster.pid is alive, if only as a zombie that its parent has not taken note
+ * of; we know that it is not PostgreSQL any more, so the file may go. Not before its last backend has, though: with the file
+ * goes PostgreSQL's own way to see that one is still at work on the data.
+ */
 async function dropForeignPidFile(home: PostgresHome): Promise<void> {
   const server = readPidFile(home)
-  if (server !== undefined && isAlive(server.pid)) await rm(join(home.data, 'postmaster.pid'))
+  if (server !== undefined && !hasBackends(home)) await rm(join(home.data, 'postmaster.pid'))
+}
+
+/** Every process of a PostgreSQL works in its data folder; a zombie works nowhere. Without /proc it cannot be told: perhaps. */
+function hasBackends(home: PostgresHome): boolean {
+  if (process.platform !== 'linux') return true
+  return readdirSync('/proc').some((name) => /^\d+$/.test(name) && isOurServer(home, Number(name)))
 }
 
 function isAlive(pid: number): boolean {
