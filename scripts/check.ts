@@ -61,7 +61,7 @@ async function run(check: Check): Promise<Result> {
   const [program = '', ...rest] = check.command
   const child = spawn(join(root, 'node_modules/.bin', program), rest, {
     cwd: root,
-    env: { ...process.env, PATH: `${join(root, 'node_modules/.bin')}:${process.env['PATH'] ?? ''}`, NO_COLOR: '1' },
+    env: { ...process.env, PATH: `${join(root, 'node_modules/.bin')}:${process.env['PATH'] ?? ''}`, NO_COLOR: '1', FORCE_COLOR: '0' },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const output = collect(child)

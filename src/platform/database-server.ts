@@ -49,17 +49,11 @@ export function describeDatabaseServer(options: DatabaseServerOptions): Database
   }
 }
 
-/** Every part of the URL but the path; `sslmode` and such parameters are kept by leaving them to pg. */
+/** Every part of the URL but the path, read by pg itself: it knows percent signs, `sslmode` and what PG* variables add. */
 function partsOf(url: string): pg.ClientConfig {
-  const parsed = new URL(url)
-  const { user, password, host, port, ssl } = new pg.Client({ connectionString: url }) as pg.Client & { ssl: pg.ClientConfig['ssl'] }
-  return {
-    host,
-    port,
-    ...(user === undefined ? {} : { user }),
-    ...(password === undefined || password === null ? {} : { password: decodeURIComponent(parsed.password) || password }),
-    ...(ssl === undefined ? {} : { ssl }),
-  }
+  const read = new pg.Client({ connectionString: url }) as pg.Client & { readonly ssl: pg.ClientConfig['ssl'] }
+  const { user, password, host, port, ssl } = read
+  return { host, port, ...(user ? { user } : {}), ...(password ? { password } : {}), ...(ssl ? { ssl } : {}) }
 }
 
 /** Lock key of provisioning and migrating, so that two starts at once do it one after the other. */
