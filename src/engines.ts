@@ -10,6 +10,8 @@ export interface Engines {
   readonly secrets: Secrets
   /** A sentence for the start-up print. */
   readonly about: string
+  /** Process id of the embedded server. */
+  readonly postgresPid?: number
   close(): Promise<void>
 }
 
@@ -32,6 +34,7 @@ export async function openEngines(config: Config, note: (message: string) => voi
     server,
     secrets,
     about: `embedded PostgreSQL ${embedded.kind} on 127.0.0.1:${embedded.port}, data in ${embedded.dataDir}`,
+    postgresPid: embedded.pid,
     close: () => embedded.stop(),
   }
 }

@@ -49,6 +49,11 @@ export const configSchema = Type.Object(
         '^.{16,}$',
       ),
     ),
+    gatewayTimeoutMs: number(
+      { about: 'longest time that one call to a payment gateway may take; a payment without an answer is settled six times as long after it' },
+      100,
+      60_000,
+    ),
     httpHost: text({ about: 'address to listen on', expects: 'a host name or an address' }),
     httpPort: number({ about: 'port to listen on; 0 chooses a free one' }, 0, 65_535),
     publicUrl: Type.Optional(url('how customers reach this server, for links in messages', 'http|https')),
@@ -113,6 +118,7 @@ export type Config = Static<typeof configSchema>
 type Field = keyof Config
 
 const defaults = {
+  gatewayTimeoutMs: 10_000,
   // Loopback: a first start must not open a machine to its network. Containers set 0.0.0.0.
   httpHost: '127.0.0.1',
   httpPort: 8080,

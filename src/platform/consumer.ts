@@ -17,6 +17,11 @@ export interface Consumer {
   /** Highest schema version it understands, 1 unless told; a newer event waits for a newer worker. */
   readonly schemaVersion?: number
   readonly largestBatch?: number
+  /**
+   * Under load its batches start at least this far apart, ms; 25 unless told. Fewer and larger batches carry the same events
+   * for less, so what nobody waits for by the second is given more. The first event after a rest is taken at once.
+   */
+  readonly batchesApartMs?: number
   /** Set-based effect. Throwing rolls back and runs the batch again one by one. */
   // biome-ignore lint/suspicious/noExplicitAny: payload types are asserted by the flow that names the event types
   readonly handle: (context: WriteContext, events: readonly DeliveredEvent<any>[]) => Promise<void>

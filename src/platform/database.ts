@@ -5,6 +5,7 @@ import type { Clock } from '#kernel/time.ts'
 import type { NewEvent } from '#platform/events.ts'
 import { currentContext, type Traffic } from '#platform/request-context.ts'
 import { retryRuleOf } from '#platform/sql-retry.ts'
+import { parametersOf, parseInstant } from '#platform/sql-arrays.ts'
 import { runTransaction, Session } from '#platform/transaction.ts'
 
 /** Contexts that own a PostgreSQL schema and a role of the same name. */
@@ -87,12 +88,10 @@ const parseInt8 = (text: string): number => {
   invariant(Number.isSafeInteger(value), `bigint ${text} does not fit a number`)
   return value
 }
-const int8 = 20
+const parsers: Readonly<Record<number, (text: string) => unknown>> = { 20: parseInt8, 1184: parseInstant }
 const types: pg.CustomTypesConfig = {
   getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
-    oid === int8
-      ? parseInt8
-      : pg.types.getTypeParser(oid, format as 'text')) as unknown as pg.CustomTypesConfig['getTypeParser'],
+    parsers[oid] ?? pg.types.getTypeParser(oid, format as 'text')) as unknown as pg.CustomTypesConfig['getTypeParser'],
 }
 
 export function openDatabases(options: DatabasesOptions): Databases {
@@ -112,7 +111,7 @@ export function openDatabases(options: DatabasesOptions): Databases {
         // The session itself knows its traffic: triggers write it into history.
         // Generic plans: our statements take arrays of any size, and planning them anew for each would cost more than running
         // them. Without sequential scans: a plan made while a table was empty would scan it whole until the next analyse.
-        options: `-c throughline.traffic=${traffic} -c plan_cache_mode=force_generic_plan -c enable_seqscan=off`,
+        options: `-c timezone=UTC -c throughline.traffic=${traffic} -c plan_cache_mode=force_generic_plan -c enable_seqscan=off`,
         types,
         pipeline: true,
       } as pg.PoolConfig)
@@ -139,7 +138,7 @@ export function openDatabases(options: DatabasesOptions): Databases {
     parameters: readonly unknown[],
   ): Promise<Row[]> => {
     const started = performance.now()
-    const result = await target.query({ name, text, values: parameters as unknown[] })
+    const result = await target.query({ name, text, values: parametersOf(parameters) })
     options.observe?.(at.context, at.traffic, name, (performance.now() - started) / 1000)
     return result.rows as Row[]
   }

@@ -92,7 +92,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
         pid: running.pid,
         adminUrl,
         dataDir: home.folder,
-        stop: () => (leaving ??= leave(home, running.pid)),
+        stop: () => (leaving ??= leave(home)),
       }
     } catch (error) {
       await signOut(home)

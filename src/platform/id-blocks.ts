@@ -15,40 +15,61 @@ export interface IdBlocks {
  * many processes cannot make an id twice.
  */
 export function openIdBlocks(database: ContextDatabase, name: string): IdBlocks {
-  const lease: Statement<{ block: number }> = statement(
+  const leaseBlocks: Statement<{ block: number }> = statement(
     `${database.context}.lease_id_blocks`,
     `insert into ${database.context}.id_block (name, next_block) values ($1, 1 + $2)
      on conflict (name) do update set next_block = id_block.next_block + $2
      returning next_block - $2 as block`,
   )
   // Live and shadow have separate sequences: each its own database, so each its own block here.
-  const open = new Map<Traffic, { next: number; end: number }>()
-  const waiting = new Map<Traffic, Promise<void>>()
+  const open = new Map<Traffic, Block>()
+  const spare = new Map<Traffic, Block>()
+  const leasing = new Map<Traffic, Promise<void>>()
 
-  const leaseFor = async (scope: Scope, blocks: number): Promise<void> => {
-    // A lease commits on its own, before any id of it is used: a rolled-back user loses ids, never repeats them.
-    const [row] = await database.write(scope, (context) => context.query(lease, [name, blocks]))
-    invariant(row, 'a lease returns its block')
-    open.set(scope.traffic, { next: row.block * idsPerBlock, end: (row.block + blocks) * idsPerBlock })
+  const lease = (scope: Scope, blocks: number): Promise<void> => {
+    let under = leasing.get(scope.traffic)
+    if (under === undefined) {
+      // A lease commits on its own, before any id of it is used: a rolled-back user loses ids, never repeats them.
+      under = database
+        .write(scope, (context) => context.query(leaseBlocks, [name, blocks]))
+        .then(([row]) => {
+          invariant(row, 'a lease returns its block')
+          spare.set(scope.traffic, { next: row.block * idsPerBlock, end: (row.block + blocks) * idsPerBlock })
+        })
+        .finally(() => leasing.delete(scope.traffic))
+      leasing.set(scope.traffic, under)
+    }
+    return under
   }
 
   return {
     async take(scope, count) {
       invariant(count > 0 && count <= 1_000_000, `cannot take ${count} ids at once`)
       for (;;) {
-        const block = open.get(scope.traffic)
+        let block = open.get(scope.traffic)
+        if (block === undefined || block.end - block.next < count) {
+          block = spare.get(scope.traffic)
+          if (block !== undefined) {
+            spare.delete(scope.traffic)
+            open.set(scope.traffic, block)
+          }
+        }
         if (block !== undefined && block.end - block.next >= count) {
           const first = block.next
           block.next += count
+          // The next block is leased when half of this one is used: takers are inside transactions, and if they all had to wait
+          // for a lease they would hold every connection that the lease itself needs.
+          if (block.end - block.next < idsPerBlock / 2 && !spare.has(scope.traffic)) lease(scope, 1).catch(() => undefined)
           return Array.from({ length: count }, (_, index) => first + index)
         }
-        let lease = waiting.get(scope.traffic)
-        if (lease === undefined) {
-          lease = leaseFor(scope, Math.ceil(count / idsPerBlock)).finally(() => waiting.delete(scope.traffic))
-          waiting.set(scope.traffic, lease)
-        }
-        await lease
+        await lease(scope, Math.ceil(count / idsPerBlock))
       }
     },
   }
+}
+
+/** Ids from `next` up to, not including, `end`. */
+interface Block {
+  next: number
+  readonly end: number
 }

@@ -125,7 +125,7 @@ function batchOf(operation: Operation): object {
   }
   return {
     ...common(operation, '.batch'),
-    summary: `${operation.summary}: many at once, one outcome each, in order`,
+    summary: `Batch: ${operation.summary.charAt(0).toLowerCase()}${operation.summary.slice(1)}`,
     parameters: [{ $ref: '#/components/parameters/Shadow' }],
     requestBody: { required: true, content: { 'application/json': { schema: body } } },
     responses: {

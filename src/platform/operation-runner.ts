@@ -8,7 +8,8 @@ import { runBatch } from '#platform/batch-run.ts'
 import { Batcher } from '#platform/batcher.ts'
 import type { Databases } from '#platform/database.ts'
 import type { Operation } from '#platform/operation.ts'
-import type { RequestContext, Traffic } from '#platform/request-context.ts'
+import { type RequestContext, runInContext, type Traffic } from '#platform/request-context.ts'
+import type { Traces } from '#platform/traces.ts'
 
 /** One call of an operation, from whatever way in. */
 export interface Call {
@@ -34,6 +35,8 @@ export interface RunnerOptions {
   readonly nowMs: () => number
   readonly log: { error(facts: object, message: string): void; warn(facts: object, message: string): void; info(facts: object, message: string): void }
   readonly observe?: (operation: Operation, context: RequestContext, outcome: string, seconds: number) => void
+  /** A span for each call, in the caller's trace. */
+  readonly traces?: Pick<Traces, 'span'>
   readonly observeBatch?: (operation: Operation, traffic: Traffic, size: number) => void
 }
 
@@ -138,7 +141,11 @@ export function openRunner(options: RunnerOptions): Runner {
       const part = preparedOf(operationId)
       const entry = check(part, call)
       if ('ok' in entry) return finish(part.operation, call, started, entry)
-      const outcome = await (batcherOf(part, call.context).add(entry) ?? overloaded())
+      const queued = () => Promise.resolve(batcherOf(part, call.context).add(entry) ?? overloaded())
+      const { traces } = options
+      const outcome = await (traces === undefined
+        ? queued()
+        : runInContext(call.context, () => traces.span(operationId, { 'throughline.command_id': entry.commandId }, queued)))
       return finish(part.operation, call, started, outcome)
     },
     async runMany(operationId, calls) {

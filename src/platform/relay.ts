@@ -5,6 +5,7 @@ import type { DeliveredEvent } from '#platform/events.ts'
 import { GapWatch } from '#platform/gap-watch.ts'
 import { bothTraffics, runInContext, systemContext, type Traffic } from '#platform/request-context.ts'
 import { isOperational } from '#platform/sql-retry.ts'
+import type { Traces } from '#platform/traces.ts'
 
 /**
  * The relay carries events from outboxes to consumers: in order per key, in batches, each batch and its cursor in one
@@ -31,6 +32,8 @@ export interface RelayOptions {
   readonly pollMs: number
   readonly traffics?: readonly Traffic[]
   readonly observe?: (consumer: string, traffic: Traffic, events: number, seconds: number) => void
+  /** A span for each batch, in the trace of its first event. */
+  readonly traces?: Pick<Traces, 'span'>
   readonly log: { warn(facts: object, message: string): void; error(facts: object, message: string): void }
 }
 
@@ -162,9 +165,8 @@ class ConsumerLoop {
     }
   }
 
-  /** Under load a consumer's batches start at least this far apart: fewer, larger batches carry the same events for half the work. */
   async #rest(started: number): Promise<void> {
-    const leftMs = started + batchesApartMs - performance.now()
+    const leftMs = started + (this.consumer.batchesApartMs ?? batchesApartMs) - performance.now()
     if (leftMs >= 1 && !this.#stopping) await delay(leftMs)
   }
 
@@ -283,7 +285,7 @@ class ConsumerLoop {
     const rehearsalId = events[0]?.rehearsalId ?? park[0]?.event.rehearsalId
     const scope = this.#scope(rehearsalId ?? undefined)
     const context = { ...systemContext(this.consumer.name, scope.traffic, scope.rehearsalId), traceId: events[0]?.traceId ?? '' }
-    await runInContext(context, () =>
+    const deliver = () =>
       this.#options.databases.of(this.consumer.into).write(
         scope,
         async (write) => {
@@ -304,8 +306,9 @@ class ConsumerLoop {
           }
         },
         { repeatable: true },
-      ),
-    )
+      )
+    const { traces } = this.#options
+    await runInContext(context, () => (traces === undefined ? deliver() : traces.span(this.consumer.name, { 'throughline.events': events.length }, deliver)))
   }
 
   async #loadParkedKeys(): Promise<Set<string>> {

@@ -3,6 +3,7 @@ import type { ContextName, Statement, WriteContext } from '#platform/database.ts
 import type { NewEvent } from '#platform/events.ts'
 import { appendOf } from '#platform/outbox.ts'
 import type { Traffic } from '#platform/request-context.ts'
+import { parametersOf } from '#platform/sql-arrays.ts'
 
 /**
  * One connection during one transaction. Statements sent in the same turn of the event loop leave in one write and are not
@@ -79,7 +80,7 @@ export async function runTransaction<T>(
     rehearsalId: at.rehearsalId,
     now,
     async query<Row>({ name, text }: Statement<Row>, parameters: readonly unknown[] = []): Promise<Row[]> {
-      const result = await session.send({ name, text, values: parameters as unknown[] })
+      const result = await session.send({ name, text, values: parametersOf(parameters) })
       return result.rows as Row[]
     },
     async announce(more) {
@@ -92,7 +93,7 @@ export async function runTransaction<T>(
     throw error
   })
   if (events.length > 0) deferred.push(appendOf(at.context, events, { rehearsalId: at.rehearsalId, now }))
-  for (const [{ name, text }, values] of deferred) sent.push(session.send({ name, text, values: values as unknown[] }))
+  for (const [{ name, text }, values] of deferred) sent.push(session.send({ name, text, values: parametersOf(values) }))
   const committed = session.send('COMMIT')
   const ends = await Promise.allSettled([...sent, committed])
   for (const end of ends) if (end.status === 'rejected') throw end.reason

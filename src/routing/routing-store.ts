@@ -83,9 +83,13 @@ const selectCells = statement<CellRow>(
      select slot.zone_id, quota.sku_type, slot.date, slot.code, slot.starts_at, slot.ends_at, slot.cut_off_at,
        quota.id, quota.capacity, quota.used
      from routing.slot
-     join routing.quota on quota.zone_id = slot.zone_id and quota.date = slot.date and quota.slot_code = slot.code
-     where slot.zone_id = demand.zone_id and slot.date between $5 and $6 and slot.cut_off_at > $7
-       and quota.sku_type = demand.sku_type and quota.used < quota.capacity
+     -- With offset 0 each slot asks for its one quota by the whole key; joined freely, the planner read all quotas of a zone for each slot.
+     cross join lateral (
+       select * from routing.quota
+       where quota.zone_id = slot.zone_id and quota.date = slot.date and quota.slot_code = slot.code and quota.sku_type = demand.sku_type
+       offset 0
+     ) as quota
+     where slot.zone_id = demand.zone_id and slot.date between $5 and $6 and slot.cut_off_at > $7 and quota.used < quota.capacity
      order by slot.starts_at, slot.code limit $8
    ) as free
    where demand.date is null`,
