@@ -30,15 +30,20 @@ export async function withCore<T>({ config, clock, say }: SessionOptions, work: 
   }
 }
 
-/** Waits until every consumer has taken every event of live traffic and no payment is under way. */
+/** Whether every consumer has taken every event of live traffic and no payment is under way. */
+export async function isDrained(core: Core): Promise<boolean> {
+  await core.payments.executor.idle()
+  const backlog = await core.relay.backlog('live')
+  const { waiting, out, unrecorded } = core.payments.executor.stats()
+  return backlog.every((consumer) => consumer.waiting === 0) && waiting + out + unrecorded === 0
+}
+
+/** Waits until all is drained; false when it is not within the time. */
 export async function untilDrained(core: Core, withinMs: number): Promise<boolean> {
   const deadline = performance.now() + withinMs
-  for (;;) {
-    await core.payments.executor.idle()
-    const backlog = await core.relay.backlog('live')
-    const stats = core.payments.executor.stats()
-    if (backlog.every(({ waiting }) => waiting === 0) && stats.waiting + stats.out + stats.unrecorded === 0) return true
+  while (!(await isDrained(core))) {
     if (performance.now() > deadline) return false
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
+  return true
 }

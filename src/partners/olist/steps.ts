@@ -1,0 +1,219 @@
+import type { Outcome } from '#kernel/outcome.ts'
+import { type DeskCall, isPassing, type KnownOrder, type OlistDesk, valueOf } from './desk.ts'
+import type { Met } from './judge.ts'
+import type { OrderPlan, StepKind } from './order-plan.ts'
+
+/** One order while it is played. */
+export interface Run {
+  readonly plan: OrderPlan
+  /** As it stood before this run, when an earlier one had placed it. */
+  readonly known: KnownOrder | null
+  orderId: number
+  /** Steps that are done. */
+  done: number
+  waybillIds: readonly number[]
+  shippedAt: Date | null
+  readonly met: Met[]
+  /** Nothing more can be done for it. */
+  over: boolean
+}
+
+export const runOf = (plan: OrderPlan, known: KnownOrder | null): Run => ({
+  plan,
+  known,
+  orderId: known?.orderId ?? 0,
+  done: 0,
+  waybillIds: [],
+  shippedAt: null,
+  met: [],
+  over: false,
+})
+
+/** Does the next step of each run, all of one kind. A run whose step can not be done yet stays where it is and is asked again. */
+export const stepFunctions: Readonly<Record<StepKind, (desk: OlistDesk, runs: readonly Run[]) => Promise<void>>> = {
+  place: placeOrders,
+  pay: payOrders,
+  ship: shipWaybills,
+  deliver: deliverWaybills,
+  cancel: cancelOrders,
+}
+
+/** The same key for the same command of the same order in every run of the import. */
+const keyOf = (run: Run, kind: StepKind): string => `olist-${run.plan.id}-${kind}`
+
+const dueOf = (run: Run): Date => run.plan.steps[run.done]?.at ?? new Date(0)
+
+function finish(run: Run): void {
+  run.done += 1
+}
+
+function giveUp(run: Run, met: Met): void {
+  run.met.push(met)
+  run.over = true
+}
+
+const trouble = (run: Run, what: string, outcome: Outcome<unknown>): void => {
+  if (!outcome.ok && !isPassing(outcome)) giveUp(run, { kind: 'trouble', detail: `${what} was refused: ${outcome.error.code}: ${outcome.error.detail}` })
+}
+
+async function placeOrders(desk: OlistDesk, runs: readonly Run[]): Promise<void> {
+  // An idempotency key is kept for days only; an order that an earlier run placed is known by its customer for good.
+  for (const run of runs) if (run.known !== null) finish(run)
+  const fresh = runs.filter((run) => run.known === null)
+  const outcomes = await ask(desk, 'orders.place', fresh, (run) => ({ input: run.plan.place, idempotencyKey: keyOf(run, 'place') }))
+  outcomes.forEach(({ run, outcome }) => {
+    if (!outcome.ok) return trouble(run, 'placing', outcome)
+    run.orderId = (outcome.value as { orderId: number }).orderId
+    finish(run)
+  })
+}
+
+const paidBefore = (run: Run): boolean => run.known !== null && run.known.moneyState !== 'none'
+
+async function payOrders(desk: OlistDesk, runs: readonly Run[]): Promise<void> {
+  for (const run of runs) if (paidBefore(run)) finish(run)
+  const unpaid = runs.filter((run) => !paidBefore(run))
+  const outcomes = await ask(desk, 'payments.pay', unpaid, (run) => ({
+    input: { orderId: run.orderId, instrument: { means: 'card', token: 'tok_ok' } },
+    idempotencyKey: keyOf(run, 'pay'),
+  }))
+  outcomes.forEach(({ run, outcome }) => {
+    // The request follows the order by an event: until it is there, the answer is "not found".
+    if (!outcome.ok && outcome.error.code === 'payments.request_not_found') return
+    const already = !outcome.ok && ['payments.already_covered', 'payments.in_progress'].includes(outcome.error.code)
+    if (outcome.ok || already) finish(run)
+    else trouble(run, 'paying', outcome)
+  })
+}
+
+async function shipWaybills(desk: OlistDesk, runs: readonly Run[]): Promise<void> {
+  const { ready, waiting } = await routedWaybills(desk, runs)
+  for (const { run, reasonCode, reason } of waiting) {
+    giveUp(run, reasonCode === 'no_zone' ? { kind: 'no_zone', detail: reason } : { kind: 'trouble', detail: `no route: ${reasonCode}: ${reason}` })
+  }
+  for (const { run, waybills } of ready) {
+    run.waybillIds = waybills.map(({ waybillId }) => waybillId)
+    // What happened before the waybill was made can only have been seen by us now.
+    const made = Math.max(...waybills.map(({ createdAt }) => Date.parse(createdAt)))
+    run.shippedAt = dueOf(run).getTime() >= made ? dueOf(run) : new Date(made)
+  }
+  await report(
+    desk,
+    ready.map(({ run }) => ({ run, to: 'loaded', occurredAt: run.shippedAt ?? dueOf(run) })),
+  )
+}
+
+async function deliverWaybills(desk: OlistDesk, runs: readonly Run[]): Promise<void> {
+  await report(
+    desk,
+    runs.map((run) => {
+      const due = dueOf(run)
+      return { run, to: 'delivered', occurredAt: run.shippedAt !== null && run.shippedAt > due ? run.shippedAt : due }
+    }),
+  )
+}
+
+interface Report {
+  readonly run: Run
+  readonly to: string
+  readonly occurredAt: Date
+}
+
+/** A step is done when all waybills of the order are reported. Reporting one again does nothing. */
+async function report(desk: OlistDesk, reports: readonly Report[]): Promise<void> {
+  const moves = reports.flatMap(({ run, to, occurredAt }) => run.waybillIds.map((waybillId) => ({ run, waybillId, to, occurredAt })))
+  const outcomes = await ask(desk, 'waybills.update', moves, ({ waybillId, to, occurredAt }) => ({
+    input: { waybillId, to, occurredAt: occurredAt.toISOString() },
+  }))
+  const left = new Set<Run>()
+  outcomes.forEach(({ run: move, outcome }) => {
+    if (outcome.ok) return
+    left.add(move.run)
+    trouble(move.run, `reporting ${move.to}`, outcome)
+  })
+  for (const { run } of reports) if (!left.has(run)) finish(run)
+}
+
+async function cancelOrders(desk: OlistDesk, runs: readonly Run[]): Promise<void> {
+  const outcomes = await ask(desk, 'orders.cancel', await readyToCancel(desk, runs), (run) => ({
+    input: { order: String(run.orderId), reason: `${run.plan.status} in the data set` },
+    idempotencyKey: keyOf(run, 'cancel'),
+  }))
+  outcomes.forEach(({ run, outcome }) => {
+    if (outcome.ok) finish(run)
+    else if (outcome.error.code === 'orders.not_cancellable' && hasStep(run, 'ship')) giveUp(run, { kind: 'cancel_too_late', detail: outcome.error.detail })
+    else trouble(run, 'cancelling', outcome)
+  })
+}
+
+const hasStep = (run: Run, kind: StepKind): boolean => run.plan.steps.some((step) => step.kind === kind)
+
+/**
+ * A cancel waits until the order has come as far as its earlier steps lead: what happened a day before must not be overtaken
+ * only because it is carried by events.
+ */
+async function readyToCancel(desk: OlistDesk, runs: readonly Run[]): Promise<Run[]> {
+  const views = await ask(desk, 'orders.get', runs, (run) => ({ input: { order: String(run.orderId) } }))
+  const states = views.map(({ run, outcome }) => ({ run, state: valueOf<{ state: string }>(outcome, 'orders.get').state }))
+  const paid: Run[] = []
+  const ready = states.flatMap(({ run, state }) => {
+    const wanted = hasStep(run, 'deliver') ? 'delivered' : hasStep(run, 'ship') ? 'shipped' : hasStep(run, 'pay') ? 'allocated' : state
+    if (state === wanted || state === 'cancelled') return [run]
+    if (wanted === 'allocated' && state === 'paid') paid.push(run)
+    return []
+  })
+  // One that waits for a route in vain is cancelled as it stands.
+  const { waiting } = await routedWaybills(desk, paid)
+  return [...ready, ...waiting.map(({ run }) => run)]
+}
+
+interface WaybillView {
+  readonly waybillId: number
+  readonly state: string
+  readonly createdAt: string
+}
+
+interface AssignmentView {
+  readonly waybillId: number
+  readonly state: string
+  readonly reasonCode: string | null
+  readonly reason: string | null
+}
+
+interface Routed {
+  /** All waybills have a route, or had one. */
+  readonly ready: { run: Run; waybills: readonly WaybillView[] }[]
+  /** Routing has looked and found no place; nothing will change that by itself. */
+  readonly waiting: { run: Run; reasonCode: string; reason: string }[]
+}
+
+async function routedWaybills(desk: OlistDesk, runs: readonly Run[]): Promise<Routed> {
+  const byOrder = (run: Run): DeskCall => ({ input: { orderId: run.orderId } })
+  const lists = (await ask(desk, 'waybills.list_by_order', runs, byOrder)).map(({ run, outcome }) => ({
+    run,
+    waybills: valueOf<{ waybills: WaybillView[] }>(outcome, 'waybills.list_by_order').waybills,
+  }))
+  const isRouted = (waybills: readonly WaybillView[]): boolean => waybills.length > 0 && waybills.every(({ state }) => state !== 'created')
+  const open = lists.flatMap(({ run, waybills }) => (waybills.length > 0 && !isRouted(waybills) ? [run] : []))
+  const waiting = (await ask(desk, 'assignments.list_by_order', open, byOrder)).flatMap(({ run, outcome }) => {
+    const { assignments } = valueOf<{ assignments: AssignmentView[] }>(outcome, 'assignments.list_by_order')
+    const stuck = assignments.find(({ state }) => state === 'waiting')
+    return stuck === undefined ? [] : [{ run, reasonCode: stuck.reasonCode ?? '', reason: stuck.reason ?? '' }]
+  })
+  return { ready: lists.filter(({ waybills }) => isRouted(waybills)), waiting }
+}
+
+/** One call for each; each with its outcome. */
+async function ask<Subject>(
+  desk: OlistDesk,
+  operation: string,
+  subjects: readonly Subject[],
+  callOf: (subject: Subject) => DeskCall,
+): Promise<{ run: Subject; outcome: Outcome<unknown> }[]> {
+  if (subjects.length === 0) return []
+  const outcomes = await desk.call(operation, subjects.map(callOf))
+  return subjects.flatMap((run, index) => {
+    const outcome = outcomes[index]
+    return outcome === undefined ? [] : [{ run, outcome }]
+  })
+}
