@@ -59,15 +59,15 @@ export interface CoreOptions {
 export async function openCore({ config, engines, clock, log, traces }: CoreOptions): Promise<Core> {
   const metrics = openMetrics()
   const observed = platformMetrics(metrics)
-  // The databases announce to the relay, and the relay reads the databases: it is set as soon as it exists.
-  const kick: { relay?: Relay } = {}
+  // The databases announce to the relay, and the relay makes room for the runner; each is set as soon as it exists.
+  const later: { relay?: Relay; runner?: Runner } = {}
   const databases = openDatabases({
     login: engines.server.loginFor,
     clock,
     maxConnections: config.databasePoolSize,
     statementTimeoutMs: config.databaseStatementTimeoutMs,
     observe: observed.statement,
-    announced: (context, traffic) => kick.relay?.kick(context, traffic),
+    announced: (context, traffic) => later.relay?.kick(context, traffic),
     log: ({ error, ...at }) => log.warn({ err: error, ...at }, 'a database connection broke'),
   })
   const orders = openOrders({ database: databases.of('orders'), random: unpredictable() })
@@ -75,6 +75,8 @@ export async function openCore({ config, engines, clock, log, traces }: CoreOpti
     database: databases.of('payments'),
     gateways: [guardTraffic(openSandboxPg(config, engines, clock), 'sandbox')],
     installation: await installationOf(databases),
+    // Both follow from the time-out, so that no setting can make the safe delay shorter than a call that is still on its way.
+    times: { callWithinMs: 2 * config.gatewayTimeoutMs, safeDelayMs: 6 * config.gatewayTimeoutMs },
     log: ({ message, error }) => log.warn({ err: error }, message),
   })
   const fulfilment = openFulfilment()
@@ -85,9 +87,11 @@ export async function openCore({ config, engines, clock, log, traces }: CoreOpti
     consumers: openFlows({ orders, payments, fulfilment, routing, tracking, log }),
     pollMs: 250,
     observe: observed.relayed,
+    pressing: () => later.runner?.pressing() ?? 0,
+    ...(traces === undefined ? {} : { traces }),
     log,
   })
-  kick.relay = relay
+  later.relay = relay
   const runner = openRunner({
     operations: operationsOf({ orders, payments, fulfilment, routing, tracking }),
     databases,
@@ -98,6 +102,7 @@ export async function openCore({ config, engines, clock, log, traces }: CoreOpti
     observeBatch: observed.batch,
     ...(traces === undefined ? {} : { traces }),
   })
+  later.runner = runner
   const jobs = openJobs({
     engine:
       config.redisUrl === undefined
@@ -251,7 +256,7 @@ async function checkMoney(traffic: Traffic, databases: Databases, { orders, paym
 function openSandboxPg(config: Config, engines: Engines, clock: Clock): PaymentGateway {
   const name = 'sandbox'
   const webhookSecret = config.sandboxPgSecret ?? createHmac('sha256', engines.secrets.roleSecret).update('sandbox pg').digest('hex')
-  if (config.sandboxPgUrl !== undefined) return openSandboxAdapter({ name, baseUrl: config.sandboxPgUrl, timeoutMs: 10_000, webhookSecret })
+  if (config.sandboxPgUrl !== undefined) return openSandboxAdapter({ name, baseUrl: config.sandboxPgUrl, timeoutMs: config.gatewayTimeoutMs, webhookSecret })
   // 100,000 charges to remember, about 25 MB: enough to answer every query that a sweep may ask.
   return openSandboxTwin({ name, engine: new SandboxEngine({ seed: 1, clock, rememberMost: 100_000 }), webhookSecret })
 }

@@ -52,13 +52,15 @@ export async function driveHttp(options: LoadOptions): Promise<LoadResult> {
   return { requests: latencies.length, perSecond: latencies.length / options.seconds, p50Ms: at(0.5), p99Ms: at(0.99), errors }
 }
 
+const empty = Buffer.alloc(0)
+
 type Answered = (status: number, body: string, startedMs: number, endedMs: number) => void
 
 function driveOne(options: LoadOptions, client: number, endAt: number, answered: Answered): Promise<void> {
   return new Promise((resolve) => {
     const socket: Socket = connect({ host: options.host, port: options.port, noDelay: true })
     let startedMs = 0
-    let pending: Buffer = Buffer.alloc(0)
+    let pending: Buffer = empty
     const send = (): void => {
       startedMs = performance.now()
       if (startedMs >= endAt) {
@@ -66,21 +68,24 @@ function driveOne(options: LoadOptions, client: number, endAt: number, answered:
         return
       }
       const { method, path, headers, body } = options.next(client)
-      const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
-      const length = body === '' ? '' : `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n`
-      socket.write(`${method} ${path} HTTP/1.1\r\nhost: ${options.host}\r\n${lines.join('')}${length}\r\n${body}`)
+      let text = `${method} ${path} HTTP/1.1\r\nhost: ${options.host}\r\n`
+      for (const name in headers) text += `${name}: ${headers[name]}\r\n`
+      if (body !== '') text += `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n`
+      socket.write(`${text}\r\n${body}`)
     }
     socket.on('connect', send)
     socket.on('data', (chunk: Buffer) => {
       pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk])
-      const headEnd = pending.indexOf('\r\n\r\n')
+      const text = pending.toString('latin1')
+      const headEnd = text.indexOf('\r\n\r\n')
       if (headEnd === -1) return
-      const head = pending.toString('latin1', 0, headEnd)
-      const length = Number(/content-length: (\d+)/i.exec(head)?.[1] ?? 0)
+      // Fastify writes this header in lower case.
+      const lengthAt = text.indexOf('content-length: ')
+      const length = lengthAt === -1 || lengthAt > headEnd ? 0 : Number.parseInt(text.slice(lengthAt + 16, lengthAt + 26), 10)
       if (pending.length < headEnd + 4 + length) return
-      const body = pending.toString('utf8', headEnd + 4, headEnd + 4 + length)
-      pending = pending.subarray(headEnd + 4 + length)
-      answered(Number(head.slice(9, 12)), body, startedMs, performance.now())
+      const body = text.slice(headEnd + 4, headEnd + 4 + length)
+      pending = empty
+      answered(Number(text.slice(9, 12)), body, startedMs, performance.now())
       send()
     })
     socket.on('error', () => {

@@ -34,7 +34,7 @@ create table orders.orders (
   rehearsal_id text,
   placed_at timestamptz not null,
   changed_at timestamptz not null
-) with (fillfactor = 80);
+) with (fillfactor = 50);
 create index orders_customer on orders.orders (customer_id, id);
 
 create table orders.section (
@@ -49,7 +49,7 @@ create table orders.section (
   shipping_minor bigint not null check (shipping_minor >= 0),
   version integer not null default 1,
   primary key (order_id, section_no)
-) with (fillfactor = 80);
+) with (fillfactor = 50);
 
 create table orders.item (
   order_id bigint not null,
@@ -68,7 +68,7 @@ create table orders.item (
   origin_item_no smallint,
   version integer not null default 1,
   primary key (order_id, item_no)
-) with (fillfactor = 80);
+) with (fillfactor = 50);
 
 -- The change log: one row for each order and command, its changes as arrays. One row instead of five halves the cost of history.
 create table orders.change (
@@ -119,3 +119,12 @@ create trigger hand_change after update of state on orders.section for each row
 create trigger hand_change after update of state on orders.item for each row
   when (old.state is distinct from new.state and new.version = old.version)
   execute function orders.record_hand_change('item', 'item_no', 'state');
+
+-- Compare-and-set over many rows: fewer changes than expected means that a row was changed underneath. 40001 makes the caller read
+-- and decide again (src/platform/sql-retry.ts).
+create function orders.expect_changed(expected bigint, changed bigint) returns void language plpgsql as $$
+begin
+  if changed <> expected then
+    raise exception 'expected to change % rows, found % as they were read', expected, changed using errcode = '40001';
+  end if;
+end $$;

@@ -3,7 +3,7 @@ import type { WriteContext } from '#platform/database.ts'
 import type { Fulfilment, WaybillMoved, WaybillState } from '#fulfilment'
 import type { ItemState, OrderCancelled, OrderPaid, OrderPlaced, Orders } from '#orders'
 import type { Payments, PaymentsCovered, PaymentsRefunded } from '#payments'
-import { actorOf, type Events, eventsOf, type FlowLog, noteRefusals, unhurried } from './step.ts'
+import { actorOf, type Events, eventsOf, type FlowLog, noteRefusals } from './step.ts'
 
 export interface FlowDeps {
   readonly orders: Orders
@@ -87,7 +87,7 @@ export function orderToDoorstep({ orders, payments, fulfilment, log }: FlowDeps)
     },
     {
       name: 'fulfilment.prepare',
-      ...unhurried,
+      priority: 'unhurried',
       from: 'orders',
       into: 'fulfilment',
       types: ['orders.paid', 'orders.cancelled'],
@@ -119,7 +119,7 @@ export function orderToDoorstep({ orders, payments, fulfilment, log }: FlowDeps)
     },
     {
       name: 'orders.follow_waybills',
-      ...unhurried,
+      priority: 'unhurried',
       from: 'fulfilment',
       into: 'orders',
       types: ['fulfilment.waybill_moved'],

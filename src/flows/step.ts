@@ -7,9 +7,6 @@ export interface FlowLog {
   warn(facts: object, message: string): void
 }
 
-/** Steps behind the payment: a customer waits for "paid", a warehouse does not wait for a fifth of a second. */
-export const unhurried = { batchesApartMs: 200, largestBatch: 1_000 } as const
-
 /** Who acts in a flow, and the event as the command that a change log names. */
 export function actorOf(consumer: string, event: DeliveredEvent): { actor: string; commandId: string } {
   return { actor: `flow:${consumer}`, commandId: `${event.type}/${event.id}` }

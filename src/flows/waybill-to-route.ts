@@ -2,7 +2,7 @@ import type { Fulfilment, WaybillMoved, WaybillState, WaybillsCreated } from '#f
 import type { Consumer } from '#platform/consumer.ts'
 import type { WriteContext } from '#platform/database.ts'
 import type { Routing, RoutingAssigned } from '#routing'
-import { actorOf, type Events, eventsOf, type FlowLog, noteRefusals, unhurried } from './step.ts'
+import { actorOf, type Events, eventsOf, type FlowLog, noteRefusals } from './step.ts'
 
 export interface RouteFlowDeps {
   readonly fulfilment: Fulfilment
@@ -18,7 +18,7 @@ export function waybillToRoute({ fulfilment, routing, log }: RouteFlowDeps): Con
   return [
     {
       name: 'routing.assign',
-      ...unhurried,
+      priority: 'unhurried',
       from: 'fulfilment',
       into: 'routing',
       types: ['fulfilment.waybills_created', 'fulfilment.waybill_rescheduled', 'fulfilment.waybill_moved'],
@@ -58,7 +58,7 @@ export function waybillToRoute({ fulfilment, routing, log }: RouteFlowDeps): Con
     },
     {
       name: 'fulfilment.take_route',
-      ...unhurried,
+      priority: 'unhurried',
       from: 'routing',
       into: 'fulfilment',
       types: ['routing.assigned'],

@@ -2,7 +2,7 @@ import type { WaybillMoved, WaybillsCreated } from '#fulfilment'
 import type { Consumer } from '#platform/consumer.ts'
 import type { WriteContext } from '#platform/database.ts'
 import type { Tracking } from '#tracking'
-import { type Events, type FlowLog, noteRefusals, unhurried } from './step.ts'
+import { type Events, type FlowLog, noteRefusals } from './step.ts'
 
 export interface TrackFlowDeps {
   readonly tracking: Tracking
@@ -14,7 +14,7 @@ export function waybillToTrack({ tracking, log }: TrackFlowDeps): Consumer[] {
   return [
     {
       name: 'tracking.follow_waybills',
-      ...unhurried,
+      priority: 'unhurried',
       from: 'fulfilment',
       into: 'tracking',
       types: ['fulfilment.waybills_created', 'fulfilment.waybill_moved'],

@@ -1,9 +1,9 @@
 import { accepted, type Outcome, refused } from '#kernel/outcome.ts'
 import { statement, type WriteContext } from '#platform/database.ts'
 import type { NewEvent } from '#platform/events.ts'
-import type { OrderCancelled, OrderPaid } from './events.ts'
+import type { OrderCancelled } from './events.ts'
 import { cancelOrder, coverOrder, type Decision, type ItemMove, moveItems, type Order, refundOrder } from './order.ts'
-import { type Caused, lockOrders, readPaidSections, writeDecisions } from './order-store.ts'
+import { type Caused, deferDecisions, deferPaidEvents, lockOrders } from './order-store.ts'
 import type { Changed } from './schemas.ts'
 
 /** One change of one order: what decides it and what to name as its cause. */
@@ -44,7 +44,7 @@ export async function changeOrders(context: WriteContext, changes: readonly Orde
     const { id: orderId, number, state, moneyState } = decision.after
     return { outcome: accepted({ orderId, number, state, moneyState }), decision }
   })
-  await writeDecisions(context, [...caused.values()])
+  deferDecisions(context, [...caused.values()])
   return results
 }
 
@@ -74,21 +74,7 @@ export async function coverOrders(context: WriteContext, commands: readonly Cove
     commands.map((command) => ({ ...command, cause: 'cover', decide: coverOrder })),
   )
   const paid = results.flatMap(({ outcome, decision }) => (outcome.ok && decision?.changes.some(({ to }) => to === 'paid') ? [outcome.value.orderId] : []))
-  if (paid.length > 0) {
-    const rows = await readPaidSections(context, paid)
-    await context.announce(
-      rows.map((row): NewEvent => {
-        const sections = (row.sections ?? []) as OrderPaid['sections']
-        const payload: OrderPaid = {
-          orderId: row.order_id,
-          number: row.number,
-          placedAt: row.placed_at.toISOString(),
-          sections: sections.filter((section) => section.items !== null),
-        }
-        return { key: String(row.order_id), type: 'orders.paid', payload }
-      }),
-    )
-  }
+  if (paid.length > 0) deferPaidEvents(context, paid)
   return results.map(({ outcome }) => outcome)
 }
 

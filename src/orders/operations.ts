@@ -30,7 +30,7 @@ export function orderOperations(deps: PlaceDeps & { readonly catalogue: Catalogu
       scopes: ['orders:write'],
       http: { method: 'POST', path: '/v1/orders', status: 201 },
       // 128: beyond it the statement grows no faster per order, while the wait of the first in line does.
-      batch: { largest: 128, longestWaitMs: 1, concurrent: 1 },
+      batch: { largest: 128, longestWaitMs: 3, concurrent: 1 },
       idempotency: 'required',
       priority: 'high',
       errors: {

@@ -1,4 +1,5 @@
 import { type ReadContext, statement, type WriteContext } from '#platform/database.ts'
+import { currentContext } from '#platform/request-context.ts'
 import type { FoldedState, ItemState, MoneyState } from './lifecycle.ts'
 import type { Decision, Destination, Order } from './order.ts'
 import type { OrderView } from './schemas.ts'
@@ -136,9 +137,8 @@ const load = statement<LoadedRow>(
 
 /** Locks orders and reads them inside the lock, by id. Unknown ids are absent. */
 export async function lockOrders(context: WriteContext, ids: readonly number[]): Promise<Map<number, Order>> {
-  const locked = await context.query(lock, [ids])
-  if (locked.length === 0) return new Map()
-  const rows = await context.query(load, [locked.map((row) => row.id)])
+  // Sent together; the server runs them one after the other, so the second reads what the first waited for.
+  const [, rows] = await Promise.all([context.query(lock, [ids]), context.query(load, [ids])])
   return new Map(
     rows.map((row) => [
       row.id,
@@ -164,7 +164,7 @@ export interface Caused {
   readonly actor: string
 }
 
-const write = statement<{ items: number; sections: number; heads: number }>(
+const write = statement(
   'orders.write_changes',
   `with items as (
      update orders.item i set state = m.to_state, version = i.version + 1
@@ -187,23 +187,21 @@ const write = statement<{ items: number; sections: number; heads: number }>(
      from unnest($9::bigint[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[], $20::text[])
        as c (root, levels, entities, from_states, to_states, cause, command_id, actor)
    )
-   select (select count(*) from items)::int as items, (select count(*) from sections)::int as sections, (select count(*) from heads)::int as heads`,
+   select orders.expect_changed($24, (select count(*) from items) + (select count(*) from sections) + (select count(*) from heads))`,
 )
 
-/** Someone changed a row between our read and our write without taking the order's lock: run again on what is there now. */
-class ChangedUnderneath extends Error {
-  override readonly name = 'ChangedUnderneath'
-  readonly code = '40001'
-}
-
-/** Writes decisions by compare-and-set, with their history. One decision an order; those without changes are passed over. */
-export async function writeDecisions(context: WriteContext, decisions: readonly Caused[]): Promise<void> {
+/**
+ * Writes decisions by compare-and-set, with their history, at the end of the transaction. One decision an order; those without
+ * changes are passed over. Where a row has been changed underneath, without the order's lock, the statement itself fails as
+ * a serialization failure, and all is read and decided again.
+ */
+export function deferDecisions(context: WriteContext, decisions: readonly Caused[]): void {
   const changed = decisions.filter(({ decision }) => decision.changes.length > 0)
   if (changed.length === 0) return
   const moves = changed.flatMap(({ order, decision }) => decision.changes.map((change) => ({ id: order.id, ...change })))
   const items = moves.filter(({ level }) => level === 'item')
   const sections = moves.filter(({ level }) => level === 'section')
-  const [done] = await context.query(write, [
+  context.defer(write, [
     items.map(({ id }) => id),
     items.map(({ entity }) => entity),
     items.map(({ from }) => from),
@@ -227,8 +225,8 @@ export async function writeDecisions(context: WriteContext, decisions: readonly 
     context.now,
     context.traffic,
     context.rehearsalId,
+    items.length + sections.length + changed.length,
   ])
-  if (done?.items !== items.length || done.sections !== sections.length || done.heads !== changed.length) throw new ChangedUnderneath()
 }
 
 /** A text array as PostgreSQL writes it; only for our own words (states, levels, numbers), which need no escapes. */
@@ -236,28 +234,27 @@ export function literal(words: readonly string[]): string {
   return `{${words.map((word) => (word === '' ? '""' : word)).join(',')}}`
 }
 
-interface PaidSectionRow {
-  order_id: number
-  number: string
-  placed_at: Date
-  sections: unknown
-}
-
-const paidSections = statement<PaidSectionRow>(
-  'orders.paid_sections',
-  `select o.id as order_id, o.number, o.placed_at,
-     (select json_agg(json_build_object('sectionNo', s.section_no, 'destination', s.destination, 'merchantId', s.merchant_id,
-          'slot', case when s.slot_date is not null then json_build_object('date', s.slot_date, 'code', s.slot_code) end,
-          'items', (select json_agg(json_build_object('itemNo', i.item_no, 'sku', i.sku, 'skuType', i.sku_type, 'quantity', i.quantity,
-              'weightGrams', i.quantity * i.weight_grams, 'volumeMl', i.quantity * i.volume_ml) order by i.item_no)
-            from orders.item i where i.order_id = o.id and i.section_no = s.section_no and i.state = 'paid')) order by s.section_no)
-      from orders.section s where s.order_id = o.id and s.state not in ('cancelled', 'pending_payment')) as sections
-   from orders.orders o where o.id = any($1::bigint[])`,
+/**
+ * Announces `orders.paid` (events.ts) with the sections and paid items as they stand, straight from the tables into the
+ * outbox: through us it would be parsed, printed and escaped once more for each order.
+ */
+const announcePaid = statement(
+  'orders.announce_paid',
+  `with writer as materialized (select pg_current_xact_id() as tx)
+   insert into orders.outbox (tx, key, type, schema_version, payload, trace_id, rehearsal_id, occurred_at)
+   select writer.tx, o.id::text, 'orders.paid', 1,
+     json_build_object('orderId', o.id, 'number', o.number, 'placedAt', o.placed_at, 'sections',
+       (select json_agg(json_build_object('sectionNo', s.section_no, 'destination', s.destination, 'merchantId', s.merchant_id,
+            'slot', case when s.slot_date is not null then json_build_object('date', s.slot_date, 'code', s.slot_code) end,
+            'items', (select json_agg(json_build_object('itemNo', i.item_no, 'sku', i.sku, 'skuType', i.sku_type, 'quantity', i.quantity,
+                'weightGrams', i.quantity * i.weight_grams, 'volumeMl', i.quantity * i.volume_ml) order by i.item_no)
+              from orders.item i where i.order_id = o.id and i.section_no = s.section_no and i.state = 'paid')) order by s.section_no)
+        from orders.section s where s.order_id = o.id and s.state = 'paid')), $2, $3, $4
+   from writer, orders.orders o where o.id = any($1::bigint[]) order by o.id`,
 )
 
-/** Sections of just paid orders with their paid items, in the shape of the event `orders.paid`. */
-export function readPaidSections(context: ReadContext, ids: readonly number[]): Promise<PaidSectionRow[]> {
-  return context.query(paidSections, [ids])
+export function deferPaidEvents(context: WriteContext, ids: readonly number[]): void {
+  context.deferEvents(announcePaid, [ids, currentContext()?.traceId ?? '', context.rehearsalId, context.now])
 }
 
 const detail = statement<{ id: number; number: string; view: OrderView }>(

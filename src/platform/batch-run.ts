@@ -75,7 +75,9 @@ function runOnce(run: BatchRun): Promise<Outcome<unknown>[]> {
     const repeatable = operation.idempotency === 'inherent' || entries.every((entry) => entry.keyed !== undefined)
     for (let race = 1; ; race += 1) {
       try {
-        return await database.write(scope, (context) => runCommands(operation, context, entries), { repeatable })
+        // Hopeful at first: most keys are new, and looking them up would cost every batch a round trip. Where one is not, its
+        // insert fails, nothing of the batch was done, and the next try looks.
+        return await database.write(scope, (context) => runCommands(operation, context, entries, race > 1), { repeatable })
       } catch (error) {
         if (!isKeyRace(error) || race >= racesBeforeGivingUp) throw error
       }
@@ -99,10 +101,11 @@ async function runCommands(
   operation: CommandOperation,
   context: Parameters<CommandOperation['body']>[0],
   entries: readonly Entry[],
+  lookUp: boolean,
 ): Promise<Outcome<unknown>[]> {
   const keyed = entries.flatMap((entry) => (entry.keyed === undefined ? [] : [entry.keyed]))
   if (keyed.length === 0) return checkLength(operation, entries, await operation.body(context, entries.map(askedOf)))
-  const answered = await findFirstAnswers(context, operation.context, keyed)
+  const answered = lookUp ? await findFirstAnswers(context, operation.context, keyed) : new Map<string, Outcome<unknown>>()
   // The same key twice in one batch: the first entry runs, the others share its answer if their body is the same.
   const runners = new Map<string, Keyed>()
   const fresh = entries.filter((entry) => {
@@ -121,6 +124,9 @@ async function runCommands(
       return entry.keyed !== undefined && result?.ok ? [{ keyed: entry.keyed, value: result.value }] : []
     }),
   )
+  // A refusal keeps no key, so it has not met the first answer yet: a repeated cancel must hear "cancelled" again, not "too late".
+  const refusedKeys = lookUp ? [] : fresh.flatMap((entry, index) => (entry.keyed !== undefined && results[index]?.ok === false ? [entry.keyed] : []))
+  if (refusedKeys.length > 0) for (const [id, answer] of await findFirstAnswers(context, operation.context, refusedKeys)) answered.set(id, answer)
   const resultOf = new Map(fresh.map((entry, index) => [entry.keyed === undefined ? entry : idOf(entry.keyed), results[index]]))
   return entries.map((entry) => {
     if (entry.keyed === undefined) return resultOf.get(entry) ?? accepted(null)

@@ -23,6 +23,9 @@ export class Batcher<Entry, Result> {
   readonly #options: BatcherOptions<Entry, Result>
   #queue: Waiting<Entry, Result>[] = []
   #underWay = 0
+  #inBatches = 0
+  /** How many are worth waiting for after a batch has returned; 0 when nothing is waited for. */
+  #enough = 0
   #timer: NodeJS.Timeout | NodeJS.Immediate | undefined
   #idle: (() => void)[] = []
 
@@ -30,8 +33,9 @@ export class Batcher<Entry, Result> {
     this.#options = options
   }
 
-  get waiting(): number {
-    return this.#queue.length
+  /** Entries that wait or are under way: callers who have no answer yet. */
+  get unanswered(): number {
+    return this.#queue.length + this.#inBatches
   }
 
   /** The result of this entry, or undefined at once when too many are waiting. */
@@ -53,7 +57,7 @@ export class Batcher<Entry, Result> {
 
   #schedule(): void {
     if (this.#underWay >= this.#options.concurrent) return
-    if (this.#queue.length >= this.#options.largest) this.#leave()
+    if (this.#queue.length >= Math.min(this.#options.largest, this.#enough > 0 ? this.#enough : this.#options.largest)) this.#leave()
     else if (this.#timer === undefined) {
       const { longestWaitMs } = this.#options
       this.#timer = longestWaitMs > 0 ? setTimeout(() => this.#leave(), longestWaitMs) : setImmediate(() => this.#leave())
@@ -66,16 +70,30 @@ export class Batcher<Entry, Result> {
       clearImmediate(this.#timer as NodeJS.Immediate)
       this.#timer = undefined
     }
+    this.#enough = 0
     if (this.#queue.length === 0 || this.#underWay >= this.#options.concurrent) return
     const batch = this.#queue.splice(0, this.#options.largest)
     this.#underWay += 1
+    this.#inBatches += batch.length
     void this.#run(batch).finally(() => {
       this.#underWay -= 1
-      // What gathered while the batch was under way has waited long enough: it leaves in the next turn of the loop.
-      if (this.#queue.length > 0) this.#timer ??= setImmediate(() => this.#leave())
+      this.#inBatches -= batch.length
+      if (this.#queue.length > 0) this.#gather(batch.length)
       else if (this.#underWay === 0) for (const resolve of this.#idle.splice(0)) resolve()
     })
     if (this.#queue.length > 0) this.#schedule()
+  }
+
+  /**
+   * A batch has just returned and others wait. Its callers are likely to ask again at once; without a moment for them, two
+   * halves of the callers would take turns for ever, each batch half as large as it could be.
+   */
+  #gather(returned: number): void {
+    if (this.#timer !== undefined) return
+    const likely = Math.min(this.#options.largest, this.#queue.length + returned)
+    this.#enough = returned < 8 || this.#options.longestWaitMs === 0 ? 0 : Math.ceil(likely * 0.9)
+    if (this.#queue.length >= this.#enough) this.#timer = setImmediate(() => this.#leave())
+    else this.#timer = setTimeout(() => this.#leave(), this.#options.longestWaitMs)
   }
 
   async #run(batch: readonly Waiting<Entry, Result>[]): Promise<void> {

@@ -18,10 +18,10 @@ export interface Consumer {
   readonly schemaVersion?: number
   readonly largestBatch?: number
   /**
-   * Under load its batches start at least this far apart, ms; 25 unless told. Fewer and larger batches carry the same events
-   * for less, so what nobody waits for by the second is given more. The first event after a rest is taken at once.
+   * `prompt` unless told. An `unhurried` consumer makes room while callers press: it rests until they have their answers, at
+   * most until its oldest event is a minute old, and then takes larger batches. So a rush is paid first and prepared after.
    */
-  readonly batchesApartMs?: number
+  readonly priority?: 'prompt' | 'unhurried'
   /** Set-based effect. Throwing rolls back and runs the batch again one by one. */
   // biome-ignore lint/suspicious/noExplicitAny: payload types are asserted by the flow that names the event types
   readonly handle: (context: WriteContext, events: readonly DeliveredEvent<any>[]) => Promise<void>

@@ -41,6 +41,8 @@ export interface WriteContext extends ReadContext {
   announce(events: readonly NewEvent[]): Promise<void>
   /** Sends a statement together with the commit, when nothing waits for its rows: it costs no round trip. Its failure rolls back. */
   defer(statement: Statement<unknown>, parameters: readonly unknown[]): void
+  /** The same for a statement that itself writes to the outbox, so that the relay is told after the commit. */
+  deferEvents(statement: Statement<unknown>, parameters: readonly unknown[]): void
   /** Runs after a successful commit only; for hand-offs that a sweep would also find. Must not throw. */
   afterCommit(work: () => void): void
 }

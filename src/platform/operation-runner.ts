@@ -24,6 +24,8 @@ export interface Runner {
   run(operationId: string, call: Call): Promise<Outcome<unknown>>
   /** Runs many calls of one client as the batch twin does: one outcome each, in order; a bad one fails alone. */
   runMany(operationId: string, calls: readonly Call[]): Promise<Outcome<unknown>[]>
+  /** Callers of high-priority operations who have no answer yet: what unhurried work makes room for. */
+  pressing(): number
   /** Waits until no batch waits or is under way. */
   drain(): Promise<void>
 }
@@ -161,6 +163,13 @@ export function openRunner(options: RunnerOptions): Runner {
         finish(part.operation, call, started, outcomes[index] ?? overloaded())
       })
       return outcomes
+    },
+    pressing() {
+      let count = 0
+      for (const { operation, batchers } of prepared.values()) {
+        if (operation.priority === 'high') for (const batcher of batchers.values()) count += batcher.unanswered
+      }
+      return count
     },
     async drain() {
       for (const { batchers } of prepared.values()) await Promise.all([...batchers.values()].map((batcher) => batcher.drain()))

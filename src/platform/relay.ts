@@ -32,6 +32,8 @@ export interface RelayOptions {
   readonly pollMs: number
   readonly traffics?: readonly Traffic[]
   readonly observe?: (consumer: string, traffic: Traffic, events: number, seconds: number) => void
+  /** Callers who wait for an answer right now; unhurried consumers make room for them. */
+  readonly pressing?: () => number
   /** A span for each batch, in the trace of its first event. */
   readonly traces?: Pick<Traces, 'span'>
   readonly log: { warn(facts: object, message: string): void; error(facts: object, message: string): void }
@@ -48,9 +50,13 @@ interface OutboxRow {
   occurred_at: Date
 }
 
-const largestBatch = 256
-/** At 2,000 orders/s batches of 35 became batches of 60, and the processor time of a whole order fell by a tenth. */
-const batchesApartMs = 25
+const largestBatch = { prompt: 256, unhurried: 1_000 } as const
+/** Under load, batches start at least this far apart: fewer and larger ones carry the same events for less work. */
+const batchesApartMs = { prompt: 25, unhurried: 100 } as const
+/** At 400 requests/s about two callers wait at any moment; sixteen are a rush. */
+const rushOfCallers = 16
+/** An unhurried consumer makes room for a rush no longer than this, counted from its oldest event. */
+const longestRoomMs = 60_000
 /** An event that throws for an unforeseen reason is tried this often alone before it is parked. */
 const attemptsBeforeParking = 3
 
@@ -112,6 +118,8 @@ class ConsumerLoop {
   #running: Promise<void> | undefined
   #wake: (() => void) | undefined
   #kicked = false
+  /** When it last had nothing to do: no event that it has not seen is older. */
+  #behindSince = performance.now()
 
   constructor(consumer: Consumer, traffic: Traffic, options: RelayOptions) {
     this.consumer = consumer
@@ -135,6 +143,10 @@ class ConsumerLoop {
     await this.#running
   }
 
+  get #priority(): 'prompt' | 'unhurried' {
+    return this.consumer.priority ?? 'prompt'
+  }
+
   #scope(rehearsalId: string | null = this.traffic === 'shadow' ? 'relay' : null): Scope {
     return { traffic: this.traffic, rehearsalId }
   }
@@ -144,8 +156,10 @@ class ConsumerLoop {
     while (!this.#stopping) {
       this.#kicked = false
       try {
+        await this.#makeRoom()
         const started = performance.now()
         const progress = await this.#deliverNext()
+        if (progress === 'idle') this.#behindSince = performance.now()
         failures = 0
         if (progress === 'delivered') await this.#rest(started)
         if (progress === 'idle') await this.#pause(this.#options.pollMs)
@@ -166,8 +180,17 @@ class ConsumerLoop {
   }
 
   async #rest(started: number): Promise<void> {
-    const leftMs = started + (this.consumer.batchesApartMs ?? batchesApartMs) - performance.now()
+    const leftMs = started + batchesApartMs[this.#priority] - performance.now()
     if (leftMs >= 1 && !this.#stopping) await delay(leftMs)
+  }
+
+  async #makeRoom(): Promise<void> {
+    const { pressing } = this.#options
+    if (this.#priority === 'prompt' || pressing === undefined) return
+    while (!this.#stopping && pressing() >= rushOfCallers) {
+      if (performance.now() - this.#behindSince > longestRoomMs) return
+      await delay(batchesApartMs.unhurried)
+    }
   }
 
   #forget(): void {
@@ -195,7 +218,7 @@ class ConsumerLoop {
     // The horizon is read before the rows: whatever is older than it has ended by the time the rows are read.
     const horizon = watching ? await from.read(this.#scope(), (context) => context.query(this.#sql.horizon)) : []
     const rows = await from.read(this.#scope(), (context) =>
-      context.query(this.#sql.read, [cursor, consumer.types, consumer.largestBatch ?? largestBatch]),
+      context.query(this.#sql.read, [cursor, consumer.types, consumer.largestBatch ?? largestBatch[this.#priority]]),
     )
     if (rows.length === 0) return 'idle'
     const ready = this.#gaps.contiguous(

@@ -6,24 +6,26 @@ export function parametersOf(values: readonly unknown[]): unknown[] {
   return values.map((value) => (Array.isArray(value) ? arrayLiteral(value) : value))
 }
 
+/**
+ * JSON writes arrays as PostgreSQL reads them, but for the brackets and for control characters, which JSON names by letter
+ * (`\n`) where PostgreSQL would read just that letter. V8's own JSON is several times as fast as a loop of ours.
+ */
 function arrayLiteral(elements: readonly unknown[]): string {
-  let text = '{'
-  for (let index = 0; index < elements.length; index += 1) {
-    if (index > 0) text += ','
-    const element = elements[index]
-    if (typeof element === 'string') text += quoted(element)
-    else if (typeof element === 'number' || typeof element === 'boolean' || typeof element === 'bigint') text += String(element)
-    else if (element === null || element === undefined) text += 'NULL'
-    else if (element instanceof Date) text += `"${element.toISOString()}"`
-    else if (Array.isArray(element)) text += arrayLiteral(element)
-    else text += quoted(JSON.stringify(element))
-  }
-  return `${text}}`
+  const json = JSON.stringify(elements)
+  if (json.includes('\\') && namedByLetter.test(json)) return literalByHand(elements)
+  return `{${json.slice(1, -1)}}`
 }
 
-/** Always in quotes, so that words such as NULL and braces mean themselves; only quotes and backslashes need more. */
-function quoted(text: string): string {
-  return text.includes('"') || text.includes('\\') ? `"${text.replace(/["\\]/g, '\\$&')}"` : `"${text}"`
+/** A backslash that is not itself escaped, before a letter. */
+const namedByLetter = /(?<!\\)(?:\\\\)*\\[bfnrtu]/
+
+function literalByHand(elements: readonly unknown[]): string {
+  const texts = elements.map((element) => {
+    if (element === null || element === undefined) return 'NULL'
+    const text = element instanceof Date ? element.toISOString() : String(element)
+    return `"${text.replace(/["\\]/g, '\\$&')}"`
+  })
+  return `{${texts.join(',')}}`
 }
 
 /** Instants as PostgreSQL writes them in UTC sessions, such as `2026-03-02 09:00:00.123+00`. */

@@ -74,6 +74,7 @@ export async function runTransaction<T>(
   const whenCommitted: (() => void)[] = []
   const deferred: [Statement<unknown>, readonly unknown[]][] = []
   const events: NewEvent[] = []
+  let announcedAny = false
   const sent: Promise<unknown>[] = [session.send('BEGIN')]
   const value = await work({
     traffic: at.traffic,
@@ -87,6 +88,10 @@ export async function runTransaction<T>(
       events.push(...more)
     },
     defer: (statement, parameters) => void deferred.push([statement, parameters]),
+    deferEvents(statement, parameters) {
+      announcedAny = true
+      deferred.push([statement, parameters])
+    },
     afterCommit: (then) => void whenCommitted.push(then),
   }).catch(async (error: unknown) => {
     await Promise.allSettled(sent)
@@ -99,5 +104,5 @@ export async function runTransaction<T>(
   for (const end of ends) if (end.status === 'rejected') throw end.reason
   // A commit after a failed statement answers ROLLBACK; that failure was thrown above, so this is a second net.
   if ((await committed).command !== 'COMMIT') throw new Error('the transaction was rolled back instead of committed')
-  return { value, whenCommitted, announcedAny: events.length > 0 }
+  return { value, whenCommitted, announcedAny: announcedAny || events.length > 0 }
 }
