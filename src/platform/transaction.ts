@@ -76,6 +76,8 @@ export async function runTransaction<T>(
   const events: NewEvent[] = []
   let announcedAny = false
   const sent: Promise<unknown>[] = [session.send('BEGIN')]
+  // It is looked at after the work; a connection that breaks now would end the process by a rejection that nobody handles yet.
+  for (const begun of sent) begun.catch(() => undefined)
   const value = await work({
     traffic: at.traffic,
     rehearsalId: at.rehearsalId,

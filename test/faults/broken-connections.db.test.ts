@@ -5,7 +5,10 @@ import { openTestDatabases, type TestDatabases } from '#test/databases.ts'
 import { untilTrue } from '#test/until.ts'
 
 const pidOf = statement<{ pid: number }>('orders.test_pid', 'select pg_backend_pid() as pid')
-const lease = statement('orders.test_lease', `insert into orders.id_block (name) values ('broken') on conflict (name) do update set next_block = id_block.next_block + 1`)
+const lease = statement(
+  'orders.test_lease',
+  `insert into orders.id_block (name) values ('broken') on conflict (name) do update set next_block = id_block.next_block + 1`,
+)
 
 describe('a connection that breaks', () => {
   let t: TestDatabases
@@ -55,5 +58,26 @@ describe('a connection that breaks', () => {
     expect(runs).toBe(2)
     // Once before, and the two of the second run: nothing of the first is left.
     expect(await rows()).toEqual([{ next_block: '3' }])
+  })
+
+  test('before its BEGIN was read fails the transaction once, and is replaced where the work may be run again', async () => {
+    const orders = t.databases.of('orders')
+    const before = (await rows()) as { next_block: string }[]
+    for (const repeatable of [false, true]) {
+      const [backend] = await orders.write(t.live, (write) => write.query(pidOf))
+      const pid = backend?.pid ?? 0
+      // Held still, so that the transaction's first statements wait in the socket and meet the word of the end.
+      process.kill(pid, 'SIGSTOP')
+      const written = orders
+        .write(t.live, (write) => write.query(lease), { repeatable })
+        .then(
+          () => 'written',
+          () => 'refused',
+        )
+      await admin.query('select pg_terminate_backend($1)', [pid])
+      process.kill(pid, 'SIGCONT')
+      expect(await written).toBe(repeatable ? 'written' : 'refused')
+    }
+    expect(await rows()).toEqual([{ next_block: String(Number(before[0]?.next_block) + 1) }])
   })
 })
