@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { systemClock } from '#kernel/time.ts'
-import { orderOf } from '#partners/made-city/index.ts'
+import { threeLineOrders } from './support/city-orders.ts'
 import { driveHttp } from './support/http-load.ts'
 import { postgresCpuSeconds } from './support/postgres-cpu.ts'
 import { rawOrderInserts } from './support/raw-orders.ts'
@@ -18,14 +18,7 @@ const house = await openBenchHouse()
 try {
   const raw = await rawOrderInserts(house, 5)
   const server = await startServer(house)
-  const bodies = Array.from({ length: 2_000 }, (_, n) => {
-    const order = orderOf(n, 7, (at) => house.city.address(at))
-    const [section] = order.sections
-    const [first] = section?.items ?? []
-    const items = [0, 1, 2].map((line) => ({ ...first, quantity: 1 + ((n + line) % 3) }))
-    const totalMinor = (section?.shippingMinor ?? 0) + items.reduce((sum, item) => sum + item.quantity * (item.unitPriceMinor ?? 0), 0)
-    return JSON.stringify({ ...order, totalMinor, sections: [{ ...section, items }] })
-  })
+  const bodies = threeLineOrders(house, 2_000).map((body) => JSON.stringify(body))
   const cpuBefore = server.cpuSeconds()
   const acknowledged = new Map<string, number>()
   let sent = 0
