@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 
 /**
  * `npm run check`: everything that can be said about the code without running it, two at a time, one line a check.
@@ -24,6 +24,7 @@ const checks: readonly Check[] = [
   },
   { name: 'dead code', about: 'knip', command: ['knip', '--no-progress'] },
   { name: 'format', about: 'Biome', command: ['biome', 'check', '.'] },
+  { name: 'reference', about: 'docs/reference says what the code says', command: [process.execPath, 'scripts/reference.ts', '--check'] },
   { name: 'migrations', about: 'squawk', command: ['squawk', 'migrations/*/*.sql'] },
 ]
 
@@ -59,7 +60,8 @@ async function runTwoAtATime(queue: readonly Check[]): Promise<Result[]> {
 async function run(check: Check): Promise<Result> {
   const started = performance.now()
   const [program = '', ...rest] = check.command
-  const child = spawn(join(root, 'node_modules/.bin', program), rest, {
+  // A program of node_modules by its name; Node itself by its path, since not every machine has it as a package.
+  const child = spawn(resolve(root, 'node_modules/.bin', program), rest, {
     cwd: root,
     env: { ...process.env, PATH: `${join(root, 'node_modules/.bin')}:${process.env['PATH'] ?? ''}`, NO_COLOR: '1', FORCE_COLOR: '0' },
     stdio: ['ignore', 'pipe', 'pipe'],

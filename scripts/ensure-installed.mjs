@@ -9,7 +9,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const modules = join(root, 'node_modules')
 const needed = 24
 // A server installed without development dependencies is complete for `start`, but not for `check` and `test`.
-const withDevelopment = ['precheck', 'pretest', 'prebench'].includes(process.env.npm_lifecycle_event ?? '')
+const withDevelopment = ['precheck', 'pretest', 'prebench', 'prereference'].includes(process.env.npm_lifecycle_event ?? '')
 
 const missing = firstDifference()
 if (missing !== undefined) install(missing)

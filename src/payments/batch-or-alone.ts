@@ -23,7 +23,8 @@ export async function writeBatchOrAlone<Item>(
         return
       }
       if (tries >= triesMost) return
-      await delay(Math.random() * 50 * 2 ** tries)
+      // Without jitter: ContextDatabase.write has scattered its own six tries already.
+      await delay(25 * 2 ** tries)
     }
   }
 }

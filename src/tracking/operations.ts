@@ -193,6 +193,7 @@ const publicGet = query({
   summary: 'What anyone with the link may know of a parcel',
   input: Type.Object({ token: Type.String({ minLength: 1, maxLength: 64 }) }, exact),
   output: PublicOut,
+  // Open to all: the 122 random bits of the link are the key, and the answer holds no name and no address.
   scopes: [],
   http: { method: 'GET', path: '/track/:token' },
   batch: { largest: 200, longestWaitMs: 1 },

@@ -183,6 +183,7 @@ export async function factsOf(context: ReadContext, shipmentIds: readonly number
   return found
 }
 
+// tidy-ignore states: a state here is folded anew from all facts, so any may follow any; lockShipments has locked the row
 const updateRows = statement(
   'tracking.update_shipments',
   `update tracking.shipment set state = folded.state, projection = folded.projection, version = version + 1

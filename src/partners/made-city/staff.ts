@@ -43,7 +43,9 @@ export async function playRound(desk: StaffDesk): Promise<StaffMove[]> {
         orderNumber,
         to: state === 'arrived' && shutDoor(waybillId, attempt) ? 'attempt_failed' : usual,
       }))
-      const ok = await desk.report(moves.map(({ waybillId, to }) => (to === 'attempt_failed' ? { waybillId, to, reason: 'nobody at home' } : { waybillId, to })))
+      const ok = await desk.report(
+        moves.map(({ waybillId, to }) => (to === 'attempt_failed' ? { waybillId, to, reason: 'nobody at home' } : { waybillId, to })),
+      )
       done.push(...moves.filter((_, index) => ok[index]))
       after = waybills.at(-1)?.waybillId ?? 0
     }

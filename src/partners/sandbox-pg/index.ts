@@ -1,6 +1,6 @@
 export { openSandboxAdapter, type SandboxAdapterOptions } from './adapter.ts'
 export { SandboxEngine, type SandboxEngineOptions, type SandboxMovement } from './engine.ts'
 export { type SandboxServer, type SandboxServerOptions, startSandboxServer } from './server.ts'
-export { tokenClasses } from './token-classes.ts'
+export { mixedShares, tokenClasses } from './token-classes.ts'
 export { openSandboxTwin } from './twin.ts'
 export type { WebhookFaults, WebhookTarget } from './webhook-sender.ts'

@@ -1,0 +1,159 @@
+import type { Consumer } from '#platform/consumer.ts'
+import { code, isSyntaxNode, roomOf, type SourceFile, type SyntaxNode, tableOf, visit } from './sources.ts'
+
+interface EventKind {
+  readonly about: string
+  readonly key: 'order id' | 'waybill id'
+  /** The interface of its payload in the events.ts of its context. */
+  readonly payload: string
+}
+
+/** What no table of the code holds. A type that is announced or consumed and is not here, or the other way round, is an error. */
+const kinds: Readonly<Record<string, EventKind>> = {
+  'orders.placed': { about: 'An order is stored and waits for its money.', key: 'order id', payload: 'OrderPlaced' },
+  'orders.paid': { about: 'The money is there: what is to be delivered, by section.', key: 'order id', payload: 'OrderPaid' },
+  'orders.cancelled': { about: 'Items of an order, or all of it, will not be delivered.', key: 'order id', payload: 'OrderCancelled' },
+  'payments.covered': { about: 'All that is due is in hand; told once.', key: 'order id', payload: 'PaymentsCovered' },
+  'payments.failed': {
+    about: 'A means of payment has failed for good; the request stays open.',
+    key: 'order id',
+    payload: 'PaymentsFailed',
+  },
+  'payments.refunded': { about: 'Money is back with the customer.', key: 'order id', payload: 'PaymentsRefunded' },
+  'fulfilment.waybills_created': { about: 'A waybill is made; one event for each.', key: 'waybill id', payload: 'WaybillsCreated' },
+  'fulfilment.waybill_rescheduled': {
+    about: 'A failed waybill asks for a route again, with the same facts as at birth.',
+    key: 'waybill id',
+    payload: 'WaybillRescheduled',
+  },
+  'fulfilment.waybill_moved': { about: 'A waybill changed its state.', key: 'waybill id', payload: 'WaybillMoved' },
+  'routing.assigned': { about: 'An attempt of a waybill has a place on a truck.', key: 'waybill id', payload: 'RoutingAssigned' },
+  'routing.unassigned': {
+    about: 'It has none yet, and why; told once for each new reason.',
+    key: 'waybill id',
+    payload: 'RoutingUnassigned',
+  },
+  'tracking.milestone_reached': { about: 'A shipment reached a milestone; told once.', key: 'waybill id', payload: 'MilestoneReached' },
+  'tracking.milestone_withdrawn': {
+    about: 'A milestone that was told turned out not to be so.',
+    key: 'waybill id',
+    payload: 'MilestoneWithdrawn',
+  },
+}
+
+export function eventsPage(consumers: readonly Consumer[], sources: readonly SourceFile[]): string {
+  const found = new Set([...announcedIn(sources), ...consumers.flatMap(({ types }) => types)])
+  const missing = [...found].filter((type) => !(type in kinds))
+  const idle = Object.keys(kinds).filter((type) => !found.has(type))
+  if (missing.length > 0) throw new Error(`events that scripts/reference/events.ts does not describe: ${missing.join(', ')}`)
+  if (idle.length > 0) throw new Error(`events that nobody announces any more: ${idle.join(', ')}`)
+  const contexts = [...new Set(Object.keys(kinds).map((type) => type.split('.')[0] ?? ''))]
+  return [
+    '# Events',
+    '',
+    'What contexts announce, in the transaction that made it true, by their outbox. Events of one key are delivered in the order they were',
+    'written; each consumer takes each of them once. Amounts are in minor units, instants are ISO 8601 in UTC. All are of schema version 1.',
+    '',
+    '## Consumers',
+    '',
+    'A consumer reads one outbox and works in one other context. *Unhurried* ones make room while callers press.',
+    '',
+    tableOf(
+      ['consumer', 'reads', 'writes into', 'types', 'priority'],
+      consumers.map(({ name, from, into, types, priority }) => [code(name), from, into, types.map(code).join(', '), priority ?? 'prompt']),
+    ),
+    ...contexts.flatMap((context) => [
+      '',
+      `## ${context}`,
+      ...Object.entries(kinds)
+        .filter(([type]) => type.startsWith(`${context}.`))
+        .flatMap(([type, kind]) => {
+          const readers = consumers.filter(({ types }) => types.includes(type)).map(({ name }) => code(name))
+          const fields = fieldsOf(kind.payload, context, sources)
+          return [
+            '',
+            `### ${code(type)}`,
+            '',
+            `${kind.about} Key: ${kind.key}. ${readers.length === 0 ? 'Nobody of this house consumes it yet.' : `Consumed by ${readers.join(', ')}.`}`,
+            '',
+            tableOf(['field', 'type', 'about'], fields),
+          ]
+        }),
+      ...shapesOf(context, sources),
+    ]),
+    '',
+  ].join('\n')
+}
+
+/** The types of a context that its payloads name, as they are written there. */
+function shapesOf(context: string, sources: readonly SourceFile[]): string[] {
+  const payloads = Object.entries(kinds).filter(([type]) => type.startsWith(`${context}.`))
+  const words = payloads.flatMap(([, { payload }]) =>
+    fieldsOf(payload, context, sources).flatMap(([, type = '']) => type.match(/\b[A-Z]\w+/g) ?? []),
+  )
+  const shapes = [...new Set(words)].toSorted().flatMap((name) => {
+    const source = sources.find((candidate) => roomOf(candidate.path) === context && declarationOf(candidate, name) !== undefined)
+    return source === undefined ? [] : [...listOf(source, name), nameIn(source, declarationOf(source, name)).replaceAll('readonly ', '')]
+  })
+  return shapes.length === 0 ? [] : ['', `The shapes in these:`, '', '```ts', ...shapes, '```']
+}
+
+/** The list that a type such as `(typeof milestones)[number]` is made of. */
+function listOf(source: SourceFile, name: string): string[] {
+  const list = /typeof (\w+)/.exec(nameIn(source, declarationOf(source, name)))?.[1]
+  const text = list === undefined ? undefined : new RegExp(`const ${list} = \\[[^\\]]*\\] as const`).exec(source.text)?.[0]
+  return text === undefined ? [] : [text.replaceAll(/\s+/g, ' ')]
+}
+
+/** Types in the events.ts of contexts, and in what they announce elsewhere. */
+function announcedIn(sources: readonly SourceFile[]): Set<string> {
+  const found = new Set<string>()
+  for (const { path, text } of sources) {
+    const context = roomOf(path)
+    const pattern = path.endsWith('/events.ts') ? `'(${context}\\.[a-z_]+)'` : `\\btype: '(${context}\\.[a-z_]+)'`
+    for (const [, type = ''] of text.matchAll(new RegExp(pattern, 'g'))) found.add(type)
+  }
+  return found
+}
+
+function fieldsOf(name: string, context: string, sources: readonly SourceFile[]): string[][] {
+  const source = sources.find(({ path }) => path === `src/${context}/events.ts`)
+  const declared = source === undefined ? undefined : declarationOf(source, name)
+  if (source === undefined || declared === undefined) throw new Error(`src/${context}/events.ts has no ${name}`)
+  // `type WaybillRescheduled = WaybillsCreated`
+  if (declared.type === 'TSTypeAliasDeclaration') return fieldsOf(nameIn(source, declared['typeAnnotation']), context, sources)
+  const above = ((declared['extends'] ?? []) as SyntaxNode[]).flatMap((base) => fieldsOf(nameIn(source, base), context, sources))
+  return [...above, ...membersOf(source, (declared['body'] as SyntaxNode)['body'] as SyntaxNode[], '')]
+}
+
+function declarationOf({ program }: SourceFile, name: string): SyntaxNode | undefined {
+  let found: SyntaxNode | undefined
+  visit(program, (node) => {
+    const isType = node.type === 'TSInterfaceDeclaration' || node.type === 'TSTypeAliasDeclaration'
+    if (isType && isSyntaxNode(node['id']) && node['id']['name'] === name) found = node
+  })
+  return found
+}
+
+const nameIn = ({ text }: SourceFile, node: unknown): string => (isSyntaxNode(node) ? text.slice(node.start, node.end) : '')
+
+function membersOf(source: SourceFile, members: readonly SyntaxNode[], within: string): string[][] {
+  return members.flatMap((member) => {
+    const { text, docs } = source
+    const name = `${within}${nameIn(source, member['key'])}`
+    const annotation = (member['typeAnnotation'] as SyntaxNode)['typeAnnotation'] as SyntaxNode
+    const doc = docs.find(({ end }) => end <= member.start && text.slice(end, member.start).trim() === '')
+    const about = (doc?.value ?? '').replaceAll(/^\s*\*\s?/gm, '')
+    const nested = listOfObjects(annotation)
+    if (nested !== undefined) return [[code(name), 'list', about], ...membersOf(source, nested, `${name}[].`)]
+    const type = text.slice(annotation.start, annotation.end).replaceAll('readonly ', '')
+    return [[code(name), type, about]]
+  })
+}
+
+/** The members of `readonly { … }[]`. */
+function listOfObjects(node: SyntaxNode): readonly SyntaxNode[] | undefined {
+  const inner = node.type === 'TSTypeOperator' ? node['typeAnnotation'] : node
+  if (!isSyntaxNode(inner) || inner.type !== 'TSArrayType' || !isSyntaxNode(inner['elementType'])) return undefined
+  return inner['elementType'].type === 'TSTypeLiteral' ? (inner['elementType']['members'] as SyntaxNode[]) : undefined
+}

@@ -1,0 +1,36 @@
+import { openFlows } from '#flows'
+import { openFulfilment } from '#fulfilment'
+import { systemClock } from '#kernel/time.ts'
+import { openOrders } from '#orders'
+import { openSandboxTwin, SandboxEngine } from '#partners/sandbox-pg/index.ts'
+import { guardTraffic, openPayments } from '#payments'
+import type { Consumer } from '#platform/consumer.ts'
+import type { ContextDatabase, ContextName } from '#platform/database.ts'
+import type { Operation } from '#platform/operation.ts'
+import { openRouting } from '#routing'
+import { openTracking } from '#tracking'
+import { operationsOf } from '../../src/core.ts'
+
+/** The tables of the house without the house: contexts and flows opened on databases that answer nothing, so that no engine runs. */
+export interface House {
+  readonly operations: readonly Operation[]
+  readonly consumers: readonly Consumer[]
+}
+
+export function openHouse(): House {
+  const engine = new SandboxEngine({ seed: 1, clock: systemClock, rememberMost: 1 })
+  const gateway = openSandboxTwin({ name: 'sandbox', engine, webhookSecret: 'no webhook is ever sent here' })
+  const contexts = {
+    orders: openOrders({ database: silent('orders'), random: () => 0 }),
+    payments: openPayments({ database: silent('payments'), gateways: [guardTraffic(gateway, 'sandbox')], installation: 'reference' }),
+    fulfilment: openFulfilment(),
+    routing: openRouting(),
+    tracking: openTracking(),
+  }
+  return { operations: operationsOf(contexts), consumers: openFlows({ ...contexts, log: { warn: () => undefined } }) }
+}
+
+function silent(context: ContextName): ContextDatabase {
+  const refuse = () => Promise.reject(new Error(`the reference asked the database of ${context}`))
+  return { context, read: refuse, write: refuse }
+}
