@@ -36,7 +36,7 @@ describe('a connection that breaks', () => {
       await end(backend?.pid ?? 0)
       await write.query(lease)
     })
-    await expect(broken).rejects.toThrow()
+    await expect(broken).rejects.toThrow('not queryable')
     expect(await rows()).toEqual([])
     await orders.write(t.live, (write) => write.query(lease))
     expect(await rows()).toEqual([{ next_block: '1' }])
