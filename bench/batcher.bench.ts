@@ -80,14 +80,26 @@ try {
   printReport({
     bench: 'batcher',
     rows: [
-      { what: '64 callers through the batcher', value: coalesced, unit: '/s', beside: `${(sizes.reduce((a, b) => a + b, 0) / sizes.length).toFixed(0)} rows a batch` },
+      {
+        what: '64 callers through the batcher',
+        value: coalesced,
+        unit: '/s',
+        beside: `${(sizes.reduce((a, b) => a + b, 0) / sizes.length).toFixed(0)} rows a batch`,
+      },
       { what: '  99th percentile', value: coalescedP99, unit: 'ms' },
       { what: '64 callers one by one', value: alone, unit: '/s', beside: '6 connections' },
       { what: '  99th percentile', value: aloneP99, unit: 'ms' },
       { what: 'raw: 128 rows a statement', value: rawPerSecond, unit: '/s' },
       { what: 'through the batcher : one by one', value: coalesced / alone, unit: 'times' },
     ],
-    figures: { perSecond: coalesced, p99Ms: coalescedP99, alonePerSecond: alone, rawPerSecond, timesAlone: coalesced / alone, shareOfRaw: coalesced / rawPerSecond },
+    figures: {
+      perSecond: coalesced,
+      p99Ms: coalescedP99,
+      alonePerSecond: alone,
+      rawPerSecond,
+      timesAlone: coalesced / alone,
+      shareOfRaw: coalesced / rawPerSecond,
+    },
     counts: { lost: Math.max(0, next - (rows[0]?.n ?? 0)), doubled: 0, errors },
   })
 } finally {

@@ -18,7 +18,8 @@ try {
   const orders = threeLineOrders(house, 5_000)
   for (let from = 0; from < orders.length; from += 500) {
     const calls = orders.slice(from, from + 500).map((input, index) => ({ context, input, idempotencyKey: `read-${from + index}` }))
-    for (const outcome of await core.runner.runMany('orders.place', calls)) if (outcome.ok) numbers.push((outcome.value as { number: string }).number)
+    for (const outcome of await core.runner.runMany('orders.place', calls))
+      if (outcome.ok) numbers.push((outcome.value as { number: string }).number)
   }
   await core.close()
   const pick = (n: number): string => numbers[(n * 7_919) % numbers.length] ?? ''
@@ -53,7 +54,14 @@ try {
       { what: 'raw: the same statement through pg', value: rawPerSecond, unit: '/s', beside: `${together} numbers at once` },
       { what: 'share of the raw limit', value: (load.perSecond / rawPerSecond) * 100, unit: '%' },
     ],
-    figures: { perSecond: load.perSecond, p50Ms: load.p50Ms, p99Ms: load.p99Ms, memoryMb, rawPerSecond, shareOfRaw: load.perSecond / rawPerSecond },
+    figures: {
+      perSecond: load.perSecond,
+      p50Ms: load.p50Ms,
+      p99Ms: load.p99Ms,
+      memoryMb,
+      rawPerSecond,
+      shareOfRaw: load.perSecond / rawPerSecond,
+    },
     counts: { lost: numbers.length === orders.length ? 0 : orders.length - numbers.length, doubled: 0, errors: wrong },
   })
 
@@ -62,7 +70,10 @@ try {
     let read = 0
     await Promise.all(
       [0, 1].map(async (offset) => {
-        const client = new pg.Client({ ...house.engines.server.loginFor('live', 'orders'), options: '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off' })
+        const client = new pg.Client({
+          ...house.engines.server.loginFor('live', 'orders'),
+          options: '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off',
+        })
         await client.connect()
         for (let n = offset; performance.now() - started < forSeconds * 1000; n += 2) {
           const asked = Array.from({ length: together }, (_, index) => pick(n * together + index))

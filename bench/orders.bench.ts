@@ -64,7 +64,9 @@ try {
   const stored = await one<{ n: number; keys: number }>(
     `select (select count(*)::int from orders.orders where channel = 'web') as n, (select count(*)::int from orders.idempotency where key like 'bench-%') as keys`,
   )
-  const known = new Set((await admin.query<{ number: string }>(`select number from orders.orders where channel = 'web'`)).rows.map((row) => row.number))
+  const known = new Set(
+    (await admin.query<{ number: string }>(`select number from orders.orders where channel = 'web'`)).rows.map((row) => row.number),
+  )
   const quiet = async () => (await one<{ n: number }>(`select count(*)::int as n from fulfilment.waybill where state = 'created'`)).n === 0
   while (!(await quiet())) await new Promise((resolve) => setTimeout(resolve, 50))
   const allRouted = systemClock.now().getTime()
@@ -73,7 +75,9 @@ try {
   const used = postgresCpuSeconds(house.engines.postgresPid ?? 0)
   await server.stop()
   const core = await house.core()
-  const breaks = (await core.check('live')).filter(({ check }) => /paid twice|log|fold|money/.test(check)).flatMap((result) => result.breaks)
+  const breaks = (await core.check('live'))
+    .filter(({ check }) => /paid twice|log|fold|money/.test(check))
+    .flatMap((result) => result.breaks)
   await core.close()
   for (const each of breaks.slice(0, 5)) process.stderr.write(`BREAK ${each}\n`)
   const lost = [...acknowledged.keys()].filter((number) => !known.has(number)).length
@@ -89,7 +93,12 @@ try {
       { what: 'placed to paid, median', value: Number(lastPaid.p50), unit: 'ms' },
       { what: 'placed to paid, 99th percentile', value: Number(lastPaid.p99), unit: 'ms' },
       { what: 'memory of the server, peak', value: peakMemoryMb, unit: 'MB', beside: 'bar 300' },
-      { what: 'until all were routed', value: (acknowledged.size / (allRouted - started)) * 1000, unit: 'orders/s', beside: 'the whole chain' },
+      {
+        what: 'until all were routed',
+        value: (acknowledged.size / (allRouted - started)) * 1000,
+        unit: 'orders/s',
+        beside: 'the whole chain',
+      },
       ...['orders', 'payments', 'fulfilment', 'routing', 'tracking'].map((context) => ({
         what: `processor time of PostgreSQL, ${context}`,
         value: ((used.get(`throughline_${context}`) ?? 0) / acknowledged.size) * 1e6,

@@ -45,10 +45,20 @@ try {
   }
   const live = { traffic: 'live', rehearsalId: null } as const
   const eventsFrom = (n: number) =>
-    Array.from({ length: perTransaction }, (_, index) => ({ key: `k${index % 10}`, type: 'bench.happened', payload: { note: `n${n + index}`, filler: 'x'.repeat(200) } }))
+    Array.from({ length: perTransaction }, (_, index) => ({
+      key: `k${index % 10}`,
+      type: 'bench.happened',
+      payload: { note: `n${n + index}`, filler: 'x'.repeat(200) },
+    }))
 
   const rawPerSecond = await raw()
-  later.relay = openRelay({ databases, consumers: [consumer], pollMs: 250, traffics: ['live'], log: { warn: () => undefined, error: () => undefined } })
+  later.relay = openRelay({
+    databases,
+    consumers: [consumer],
+    pollMs: 250,
+    traffics: ['live'],
+    log: { warn: () => undefined, error: () => undefined },
+  })
   later.relay.start()
   const started = performance.now()
   let announced = 0
@@ -65,7 +75,9 @@ try {
   )
   while (taken < announced && performance.now() - started < (seconds + 60) * 1000) await new Promise((resolve) => setTimeout(resolve, 20))
   const perSecond = (announced / (performance.now() - started)) * 1000
-  const { rows } = await admin.query<{ effects: number; notes: number }>('select count(*)::int as effects, count(distinct note)::int as notes from payments.bench_effect')
+  const { rows } = await admin.query<{ effects: number; notes: number }>(
+    'select count(*)::int as effects, count(distinct note)::int as notes from payments.bench_effect',
+  )
   const [count] = rows
   await later.relay.close()
   await databases.close()
@@ -73,7 +85,12 @@ try {
   printReport({
     bench: 'outbox',
     rows: [
-      { what: 'events announced, relayed and taken', value: perSecond, unit: '/s', beside: '4 writers, 50 events a transaction, one consumer' },
+      {
+        what: 'events announced, relayed and taken',
+        value: perSecond,
+        unit: '/s',
+        beside: '4 writers, 50 events a transaction, one consumer',
+      },
       { what: 'raw: the same rows by pg, appended and inserted', value: rawPerSecond, unit: '/s' },
       { what: 'share of the raw limit', value: (perSecond / rawPerSecond) * 100, unit: '%' },
     ],
@@ -93,7 +110,11 @@ try {
           const events = eventsFrom(done).map((event) => ({ ...event, type: 'bench.raw' }))
           const [append, values] = appendOf('orders', events, { rehearsalId: null, now: new Date() })
           await orders.query({ name: append.name, text: append.text, values: parametersOf(values) })
-          await payments.query({ name: effect.name, text: effect.text, values: parametersOf([events.map((_, index) => index), events.map(({ payload }) => payload.note)]) })
+          await payments.query({
+            name: effect.name,
+            text: effect.text,
+            values: parametersOf([events.map((_, index) => index), events.map(({ payload }) => payload.note)]),
+          })
           done += perTransaction
         }
         await Promise.all([orders.end(), payments.end()])

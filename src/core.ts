@@ -115,7 +115,9 @@ export async function openCore({ config, engines, clock, log, traces }: CoreOpti
   observed.watchJobs(jobs)
   metrics.gauge('outbox_waiting', 'Events that a consumer has still to take.', ['consumer'], async () => {
     const backlogs = await Promise.all(
-      bothTraffics.map(async (traffic) => (await relay.backlog(traffic)).map((entry) => ({ traffic, labels: { consumer: entry.consumer }, value: entry.waiting }))),
+      bothTraffics.map(async (traffic) =>
+        (await relay.backlog(traffic)).map((entry) => ({ traffic, labels: { consumer: entry.consumer }, value: entry.waiting })),
+      ),
     )
     return backlogs.flat()
   })
@@ -200,7 +202,8 @@ const resultOf = ({ law, broken, examples }: LawReport): CheckResult => ({
 })
 
 async function checkAll(traffic: Traffic, databases: Databases, relay: Relay, contexts: Contexts): Promise<CheckResult[]> {
-  const read = <T>(context: ContextName, work: (read: ReadContext) => Promise<T>): Promise<T> => databases.of(context).read(houseScope(traffic), work)
+  const read = <T>(context: ContextName, work: (read: ReadContext) => Promise<T>): Promise<T> =>
+    databases.of(context).read(houseScope(traffic), work)
   const results = await Promise.all([
     read('orders', contexts.orders.check),
     read('payments', contexts.payments.check),
@@ -256,7 +259,8 @@ async function checkMoney(traffic: Traffic, databases: Databases, { orders, paym
 function openSandboxPg(config: Config, engines: Engines, clock: Clock): PaymentGateway {
   const name = 'sandbox'
   const webhookSecret = config.sandboxPgSecret ?? createHmac('sha256', engines.secrets.roleSecret).update('sandbox pg').digest('hex')
-  if (config.sandboxPgUrl !== undefined) return openSandboxAdapter({ name, baseUrl: config.sandboxPgUrl, timeoutMs: config.gatewayTimeoutMs, webhookSecret })
+  if (config.sandboxPgUrl !== undefined)
+    return openSandboxAdapter({ name, baseUrl: config.sandboxPgUrl, timeoutMs: config.gatewayTimeoutMs, webhookSecret })
   // 100,000 charges to remember, about 25 MB: enough to answer every query that a sweep may ask.
   return openSandboxTwin({ name, engine: new SandboxEngine({ seed: 1, clock, rememberMost: 100_000 }), webhookSecret })
 }

@@ -61,7 +61,10 @@ export async function rawOrderInserts(house: BenchHouse, seconds: number): Promi
   let orders = 0
   await Promise.all(
     [1, 2].map(async () => {
-      const client = new pg.Client({ ...house.engines.server.loginFor('live', 'orders'), options: '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off' })
+      const client = new pg.Client({
+        ...house.engines.server.loginFor('live', 'orders'),
+        options: '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off',
+      })
       await client.connect()
       while (performance.now() - started < seconds * 1000) {
         insertOrders(context, Array.from({ length: batch }, order), () => birth)

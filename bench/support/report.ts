@@ -20,7 +20,9 @@ const rounded = (value: number): number => (Math.abs(value) >= 100 ? Math.round(
 /** Prints the table for people and, last, the one line of JSON for machines. */
 export function printReport({ bench, rows, figures, counts }: Report): void {
   const width = Math.max(...rows.map(({ what }) => what.length))
-  process.stdout.write(`\n${bench}: ${new Date().toISOString().slice(0, 10)}, ${cpus().length} cores (${cpus()[0]?.model.trim()}), Node.js ${process.version}\n\n`)
+  process.stdout.write(
+    `\n${bench}: ${new Date().toISOString().slice(0, 10)}, ${cpus().length} cores (${cpus()[0]?.model.trim()}), Node.js ${process.version}\n\n`,
+  )
   for (const { what, value, unit, beside } of rows) {
     process.stdout.write(`  ${what.padEnd(width)}  ${String(rounded(value)).padStart(9)} ${unit.padEnd(10)} ${beside ?? ''}\n`)
   }

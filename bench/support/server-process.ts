@@ -11,7 +11,14 @@ import { cityOf, settleCity } from '../../src/cli/city.ts'
 import { type Core, openCore } from '../../src/core.ts'
 import { type Engines, openEngines } from '../../src/engines.ts'
 
-const silent = { info: () => undefined, warn: () => undefined, error: (facts: object, message: string) => process.stderr.write(`${message} ${JSON.stringify(facts)}\n`) }
+/** The flags of `npm start`: a young generation of 8 MB instead of up to 32 keeps the server a third smaller at the same rate. */
+const asStarted = ['--max-semi-space-size=8']
+
+const silent = {
+  info: () => undefined,
+  warn: () => undefined,
+  error: (facts: object, message: string) => process.stderr.write(`${message} ${JSON.stringify(facts)}\n`),
+}
 
 /** A database of its own in a temporary folder (fsync on), the made city settled in it, and a key to call with. */
 export interface BenchHouse {
@@ -26,14 +33,25 @@ export interface BenchHouse {
 
 export async function openBenchHouse(variables: Record<string, string> = {}): Promise<BenchHouse> {
   const dataDir = await mkdtemp(join(tmpdir(), 'throughline-bench-'))
-  const config = readConfig({ DATA_DIR: dataDir, HTTP_PORT: '0', LOG_LEVEL: 'warn', LIMIT_PER_SECOND: '1000000', LIMIT_BURST: '1000000', ...variables })
+  const config = readConfig({
+    DATA_DIR: dataDir,
+    HTTP_PORT: '0',
+    LOG_LEVEL: 'warn',
+    LIMIT_PER_SECOND: '1000000',
+    LIMIT_BURST: '1000000',
+    ...variables,
+  })
   const engines = await openEngines(config, () => undefined)
   await migrate(engines.server, { engines: [migrateJobs] })
   const city = cityOf(systemClock.now())
   const open = () => openCore({ config: { ...config, databaseStatementTimeoutMs: 600_000 }, engines, clock: systemClock, log: silent })
   const seeding = await open()
   await settleCity(seeding, city)
-  const key = await seeding.authentication.issue({ id: 'bench', client: 'bench', scopes: [...new Set(seeding.runner.operations.flatMap(({ scopes }) => scopes))] })
+  const key = await seeding.authentication.issue({
+    id: 'bench',
+    client: 'bench',
+    scopes: [...new Set(seeding.runner.operations.flatMap(({ scopes }) => scopes))],
+  })
   await seeding.close()
   return {
     config,
@@ -59,7 +77,7 @@ export interface ServerProcess {
 
 /** The server as users run it: a process of its own, `main.ts start`, on the house's database. */
 export async function startServer(house: BenchHouse, variables: Record<string, string> = {}): Promise<ServerProcess> {
-  const child: ChildProcess = spawn(process.execPath, [join(import.meta.dirname, '../../src/main.ts'), 'start'], {
+  const child: ChildProcess = spawn(process.execPath, [...asStarted, join(import.meta.dirname, '../../src/main.ts'), 'start'], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
       ...process.env,

@@ -6,7 +6,8 @@ import { withCore } from './session.ts'
 export const checkVerb: Verb = {
   name: 'check',
   about: 'prove the invariants: cascade = log, outbox drained, quotas exact, money sums equal',
-  usage: 'throughline check [--wait SECONDS] [--json]\n  --wait  how long a running server may take to drain its outbox first, 10 unless told\n  JSON: checks, breaks. Exit code 1 when anything is broken.',
+  usage:
+    'throughline check [--wait SECONDS] [--json]\n  --wait  how long a running server may take to drain its outbox first, 10 unless told\n  JSON: checks, breaks. Exit code 1 when anything is broken.',
   async run(words) {
     const flags = parse(words, { wait: { type: 'string' } })
     const out = reporter(flags.flag('json'))

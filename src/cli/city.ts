@@ -11,14 +11,25 @@ export function cityOf(now: Date, days = 7): MadeCity {
   return madeCity({ seed: citySeed, firstDate: now.toISOString().slice(0, 10), days, quotaCapacity: 5_000, vehicles: 400 })
 }
 
-const cityContext = (traffic: Traffic = 'live'): RequestContext => systemContext('made_city', traffic, traffic === 'shadow' ? 'made-city' : null)
+const cityContext = (traffic: Traffic = 'live'): RequestContext =>
+  systemContext('made_city', traffic, traffic === 'shadow' ? 'made-city' : null)
 
 /** Calls an operation many times as the city's own people do; refusals come back as outcomes. */
-export async function callMany(core: Core, operation: string, inputs: readonly unknown[], traffic: Traffic = 'live'): Promise<Outcome<unknown>[]> {
+export async function callMany(
+  core: Core,
+  operation: string,
+  inputs: readonly unknown[],
+  traffic: Traffic = 'live',
+): Promise<Outcome<unknown>[]> {
   const context = cityContext(traffic)
   const outcomes: Outcome<unknown>[] = []
   for (let from = 0; from < inputs.length; from += 1_000) {
-    outcomes.push(...(await core.runner.runMany(operation, inputs.slice(from, from + 1_000).map((input) => ({ context, input })))))
+    outcomes.push(
+      ...(await core.runner.runMany(
+        operation,
+        inputs.slice(from, from + 1_000).map((input) => ({ context, input })),
+      )),
+    )
   }
   return outcomes
 }
@@ -26,7 +37,12 @@ export async function callMany(core: Core, operation: string, inputs: readonly u
 /** Registers store, goods, zones, slots, trucks and quotas. Repeats without effect; slots that have passed are refused and stay as they are. */
 export async function settleCity(core: Core, city: MadeCity, traffic: Traffic = 'live'): Promise<void> {
   await callMany(core, 'orders.put_store', [demoStore], traffic)
-  await callMany(core, 'orders.put_sku', goods.map(({ priceMinor: _, ...sku }) => sku), traffic)
+  await callMany(
+    core,
+    'orders.put_sku',
+    goods.map(({ priceMinor: _, ...sku }) => sku),
+    traffic,
+  )
   await callMany(core, 'zones.import', [{ type: 'FeatureCollection', features: city.features }], traffic)
   await Promise.all([callMany(core, 'slots.put', city.slots, traffic), callMany(core, 'vehicles.put', city.vehicles, traffic)])
   await callMany(core, 'quotas.put', city.quotas, traffic)

@@ -71,7 +71,12 @@ export function table(rows: readonly (readonly (string | number)[])[]): string {
   const widths = (texts[0] ?? []).map((_, column) => Math.max(...texts.map((row) => (row[column] ?? '').length)))
   return texts
     .map((row, index) =>
-      row.map((cell, column) => (typeof rows[index]?.[column] === 'number' ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0))).join('  ').trimEnd(),
+      row
+        .map((cell, column) =>
+          typeof rows[index]?.[column] === 'number' ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0),
+        )
+        .join('  ')
+        .trimEnd(),
     )
     .join('\n')
 }

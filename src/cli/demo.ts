@@ -23,7 +23,8 @@ export const demoVerb: Verb = {
     const out = reporter(flags.flag('json'))
     const speed = flags.number('speed', 60)
     const orders = flags.number('orders', 500)
-    if (speed === 0 || orders === 0 || orders > 1_000_000) throw new UsageError('--speed and --orders must be above 0, --orders at most 1,000,000')
+    if (speed === 0 || orders === 0 || orders > 1_000_000)
+      throw new UsageError('--speed and --orders must be above 0, --orders at most 1,000,000')
     return withCore({ config: configOf(), clock: systemClock, say: out.say }, async (core) => {
       const seed = flags.number('seed', citySeed)
       const city = cityOf(systemClock.now())
@@ -67,14 +68,18 @@ export const demoVerb: Verb = {
         }
         if (performance.now() - lastSaid > 1_000) {
           lastSaid = performance.now()
-          out.say(`${((lastSaid - started) / 1000).toFixed(0).padStart(4)} s  placed ${String(placed.size).padStart(6)}  with a parcel delivered ${String(delivered.size).padStart(6)}`)
+          out.say(
+            `${((lastSaid - started) / 1000).toFixed(0).padStart(4)} s  placed ${String(placed.size).padStart(6)}  with a parcel delivered ${String(delivered.size).padStart(6)}`,
+          )
         }
         await new Promise((resolve) => setTimeout(resolve, Math.max(1, roundMs - (performance.now() - began))))
       }
       await untilDrained(core, 30_000)
       const breaks = (await core.check('live')).flatMap(({ check, breaks: each }) => each.map((detail) => ({ check, detail })))
       const seconds = Math.round((performance.now() - started) / 100) / 10
-      out.say(`${placed.size} orders placed, ${refusals} refused, ${delivered.size} with a parcel at the door, ${breaks.length} breaks, ${seconds} s`)
+      out.say(
+        `${placed.size} orders placed, ${refusals} refused, ${delivered.size} with a parcel at the door, ${breaks.length} breaks, ${seconds} s`,
+      )
       for (const { check, detail } of breaks.slice(0, 20)) out.say(`BREAK  ${check}: ${detail}`)
       out.end({ orders: placed.size, refused: refusals, delivered: delivered.size, breaks: breaks.length, seconds })
       return breaks.length === 0 && delivered.size === placed.size ? 0 : 1

@@ -15,7 +15,12 @@ export const doctorVerb: Verb = {
   async run(words) {
     const out = reporter(parse(words, {}).flag('json'))
     const config = configOf()
-    const findings: Finding[] = [nodeVersion(), diskSpace(config.dataDir), await portFree(config.httpHost, config.httpPort), ...(await databases(config))]
+    const findings: Finding[] = [
+      nodeVersion(),
+      diskSpace(config.dataDir),
+      await portFree(config.httpHost, config.httpPort),
+      ...(await databases(config)),
+    ]
     for (const { ok, about, detail } of findings) out.say(`${ok ? 'ok  ' : 'MEND'}  ${about.padEnd(24)}  ${detail}`)
     const ok = findings.every((finding) => finding.ok)
     out.end({ ok, findings })
@@ -31,7 +36,11 @@ function nodeVersion(): Finding {
 function diskSpace(folder: string): Finding {
   const { bavail, bsize } = statfsSync(existsSync(folder) ? folder : '.')
   const gib = (bavail * bsize) / 2 ** 30
-  return { about: 'disk', ok: gib > 2, detail: `${gib.toFixed(1)} GiB free where the data lies${gib > 2 ? '' : ': make room, a day of orders takes about 1 GiB'}` }
+  return {
+    about: 'disk',
+    ok: gib > 2,
+    detail: `${gib.toFixed(1)} GiB free where the data lies${gib > 2 ? '' : ': make room, a day of orders takes about 1 GiB'}`,
+  }
 }
 
 function portFree(host: string, port: number): Promise<Finding> {
@@ -39,7 +48,11 @@ function portFree(host: string, port: number): Promise<Finding> {
     const probe = createServer()
     probe.once('error', (error: NodeJS.ErrnoException) => {
       const taken = error.code === 'EADDRINUSE'
-      resolve({ about: 'HTTP port', ok: false, detail: `${host}:${port} ${taken ? 'is taken (a server of ours, or set HTTP_PORT)' : error.message}` })
+      resolve({
+        about: 'HTTP port',
+        ok: false,
+        detail: `${host}:${port} ${taken ? 'is taken (a server of ours, or set HTTP_PORT)' : error.message}`,
+      })
     })
     probe.listen({ host, port }, () => probe.close(() => resolve({ about: 'HTTP port', ok: true, detail: `${host}:${port} is free` })))
   })
@@ -55,13 +68,25 @@ async function databases(config: ReturnType<typeof configOf>): Promise<Finding[]
         await client
           .connect()
           .then(async () => {
-            const { rows } = await client.query<{ version: string; fsync: string }>(`select current_setting('server_version') as version, current_setting('fsync') as fsync`)
+            const { rows } = await client.query<{ version: string; fsync: string }>(
+              `select current_setting('server_version') as version, current_setting('fsync') as fsync`,
+            )
             const fsync = rows[0]?.fsync === 'on'
-            findings.push({ about: `database ${traffic}`, ok: fsync, detail: `PostgreSQL ${rows[0]?.version}, fsync ${fsync ? 'on' : 'off: a power cut would lose orders'}` })
+            findings.push({
+              about: `database ${traffic}`,
+              ok: fsync,
+              detail: `PostgreSQL ${rows[0]?.version}, fsync ${fsync ? 'on' : 'off: a power cut would lose orders'}`,
+            })
             const pending = await pendingMigrations(engines.server, traffic)
-            findings.push({ about: `migrations ${traffic}`, ok: pending.length === 0, detail: pending.length === 0 ? 'all applied' : `${pending.length} to apply: throughline migrate` })
+            findings.push({
+              about: `migrations ${traffic}`,
+              ok: pending.length === 0,
+              detail: pending.length === 0 ? 'all applied' : `${pending.length} to apply: throughline migrate`,
+            })
           })
-          .catch((error: Error) => findings.push({ about: `database ${traffic}`, ok: false, detail: `${error.message}: throughline migrate makes it` }))
+          .catch((error: Error) =>
+            findings.push({ about: `database ${traffic}`, ok: false, detail: `${error.message}: throughline migrate makes it` }),
+          )
           .finally(() => client.end())
       }
       return findings

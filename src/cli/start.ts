@@ -17,7 +17,8 @@ import { configOf, parse, reporter, type Verb } from './command.ts'
 export const startVerb: Verb = {
   name: 'start',
   about: 'start the server: database, migrations, HTTP, relay and jobs',
-  usage: 'throughline start [--demo] [--print-config] [--json]\n  --demo          a made city: store, goods, zones, trucks, and staff that delivers every order\n  --print-config  print the configuration and stop',
+  usage:
+    'throughline start [--demo] [--print-config] [--json]\n  --demo          a made city: store, goods, zones, trucks, and staff that delivers every order\n  --print-config  print the configuration and stop',
   async run(words) {
     const flags = parse(words, { demo: { type: 'boolean' }, 'print-config': { type: 'boolean' } })
     const out = reporter(flags.flag('json'))
@@ -41,7 +42,9 @@ export const startVerb: Verb = {
     if (roles.has('relay')) core.relay.start()
     if (roles.has('jobs')) await startRounds(core.jobs)
     const demo = flags.flag('demo') ? await startDemo(core, engines, server, out.say) : undefined
-    out.say(`ready in ${((performance.now() - started) / 1000).toFixed(1)} s${server === undefined ? '' : ` at ${server.url}   API reference: ${server.url}/docs`}`)
+    out.say(
+      `ready in ${((performance.now() - started) / 1000).toFixed(1)} s${server === undefined ? '' : ` at ${server.url}   API reference: ${server.url}/docs`}`,
+    )
     if (demo !== undefined) out.say(demo.invitation)
     await untilAskedToStop()
     out.say('stopping: finishing what is under way')
@@ -57,7 +60,13 @@ interface Demo {
   stop(): Promise<void>
 }
 
-async function stop(parts: { demo: Demo | undefined; server: Server | undefined; core: Core; engines: Engines; config: Config }): Promise<void> {
+async function stop(parts: {
+  demo: Demo | undefined
+  server: Server | undefined
+  core: Core
+  engines: Engines
+  config: Config
+}): Promise<void> {
   // A stop that hangs helps nobody: past its time the process ends, and what was under way is found again by the next start.
   const bound = setTimeout(() => process.exit(1), parts.config.stopWithinMs + 5_000)
   await parts.demo?.stop()
@@ -81,7 +90,11 @@ async function startDemo(core: Core, engines: Engines, server: Server | undefine
   await settleCity(core, city)
   // Derived, so that the printed command works after a restart; it opens nothing that is not this machine's own demo.
   const secret = `tl_demo_${createHmac('sha256', engines.secrets.roleSecret).update('demo key').digest('base64url').slice(0, 32)}`
-  await core.authentication.ensure(secret, { id: 'demo', client: 'demo', scopes: [...new Set(core.runner.operations.flatMap(({ scopes }) => scopes))] })
+  await core.authentication.ensure(secret, {
+    id: 'demo',
+    client: 'demo',
+    scopes: [...new Set(core.runner.operations.flatMap(({ scopes }) => scopes))],
+  })
   let stopped = false
   const linked = new Set<string>()
   const rounds = (async () => {

@@ -20,6 +20,7 @@ export function eventsOf<Payload>(events: Events<unknown>, type: string): Delive
 /** A refusal in a flow is a race that was lost fairly (cancelled meanwhile), not a fault: it is logged, and the event is done. */
 export function noteRefusals(log: FlowLog, consumer: string, events: Events<unknown>, outcomes: readonly Outcome<unknown>[]): void {
   outcomes.forEach((outcome, index) => {
-    if (!outcome.ok) log.warn({ consumer, key: events[index]?.key, code: outcome.error.code, detail: outcome.error.detail }, 'a step was refused')
+    if (!outcome.ok)
+      log.warn({ consumer, key: events[index]?.key, code: outcome.error.code, detail: outcome.error.detail }, 'a step was refused')
   })
 }

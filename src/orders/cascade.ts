@@ -14,7 +14,14 @@ export interface Fold {
   readonly returned: number
 }
 
-export const emptyFold: Fold = { count: 0, live: 0, lowest: Number.POSITIVE_INFINITY, highest: Number.NEGATIVE_INFINITY, cancelled: 0, returned: 0 }
+export const emptyFold: Fold = {
+  count: 0,
+  live: 0,
+  lowest: Number.POSITIVE_INFINITY,
+  highest: Number.NEGATIVE_INFINITY,
+  cancelled: 0,
+  returned: 0,
+}
 
 export function foldItem(state: ItemState): Fold {
   if (itemLifeCycle.states[state].end) {

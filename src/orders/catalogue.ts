@@ -100,7 +100,11 @@ export class Catalogue {
     return stores.map(({ storeId, prefix }) =>
       kept.has(storeId)
         ? accepted({ stored: true as const })
-        : refused('orders.store_fixed', `Prefix and currency of a store stay as they are, and ${prefix} may belong to another store.`, '/prefix'),
+        : refused(
+            'orders.store_fixed',
+            `Prefix and currency of a store stay as they are, and ${prefix} may belong to another store.`,
+            '/prefix',
+          ),
     )
   }
 }

@@ -19,7 +19,10 @@ export interface OrderChange {
  * The one way an order changes: lock heads in ascending id, read inside the lock, decide one after the other, write all
  * by compare-and-set with history. Several changes of one order in a batch see each other's result.
  */
-export async function changeOrders(context: WriteContext, changes: readonly OrderChange[]): Promise<{ outcome: Outcome<Changed>; decision?: Decision }[]> {
+export async function changeOrders(
+  context: WriteContext,
+  changes: readonly OrderChange[],
+): Promise<{ outcome: Outcome<Changed>; decision?: Decision }[]> {
   const orders = await lockOrders(
     context,
     changes.map((change) => change.orderId),
@@ -73,7 +76,9 @@ export async function coverOrders(context: WriteContext, commands: readonly Cove
     context,
     commands.map((command) => ({ ...command, cause: 'cover', decide: coverOrder })),
   )
-  const paid = results.flatMap(({ outcome, decision }) => (outcome.ok && decision?.changes.some(({ to }) => to === 'paid') ? [outcome.value.orderId] : []))
+  const paid = results.flatMap(({ outcome, decision }) =>
+    outcome.ok && decision?.changes.some(({ to }) => to === 'paid') ? [outcome.value.orderId] : [],
+  )
   if (paid.length > 0) deferPaidEvents(context, paid)
   return results.map(({ outcome }) => outcome)
 }
@@ -126,7 +131,8 @@ export async function cancelOrders(context: WriteContext, commands: readonly Can
     })),
   )
   const cancelled = results.flatMap(({ outcome, decision }) => {
-    const itemNos = decision?.changes.flatMap(({ level, entity, to }) => (level === 'item' && to === 'cancelled' ? [Number(entity)] : [])) ?? []
+    const itemNos =
+      decision?.changes.flatMap(({ level, entity, to }) => (level === 'item' && to === 'cancelled' ? [Number(entity)] : [])) ?? []
     return outcome.ok && itemNos.length > 0 ? [{ orderId: outcome.value.orderId, itemNos, whole: outcome.value.state === 'cancelled' }] : []
   })
   if (cancelled.length > 0) {

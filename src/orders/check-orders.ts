@@ -8,10 +8,7 @@ interface CheckRow {
 }
 
 const broken = (verb: string, breaks: string): Statement<CheckRow> =>
-  statement<CheckRow>(
-    `orders.check_${verb}`,
-    `select array(select b::text from (${breaks} limit 100) as breaks (b)) as breaks`,
-  )
+  statement<CheckRow>(`orders.check_${verb}`, `select array(select b::text from (${breaks} limit 100) as breaks (b)) as breaks`)
 
 // The last state that the log gives each entity must be the stored one, and each stored entity must have a birth in the log.
 const logMatches = broken(
@@ -105,7 +102,10 @@ const money = statement<{ id: number; money_state: string; total_minor: number }
 )
 
 /** Orders by rising id with what they say of their money; for the check against payments. */
-export async function moneyPage(context: ReadContext, after: number): Promise<{ orderId: number; moneyState: string; totalMinor: number }[]> {
+export async function moneyPage(
+  context: ReadContext,
+  after: number,
+): Promise<{ orderId: number; moneyState: string; totalMinor: number }[]> {
   const rows = await context.query(money, [after])
   return rows.map((row) => ({ orderId: row.id, moneyState: row.money_state, totalMinor: row.total_minor }))
 }

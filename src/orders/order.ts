@@ -58,7 +58,8 @@ export function moveItems(order: Order, moves: readonly ItemMove[]): Outcome<Dec
   const wanted = new Map(moves.map((move) => [move.itemNo, move.to]))
   const changes: StateChange[] = []
   for (const { itemNo } of moves) {
-    if (!order.items.some((item) => item.itemNo === itemNo)) return refused('orders.unknown_item', `Order ${order.number} has no item ${itemNo}.`)
+    if (!order.items.some((item) => item.itemNo === itemNo))
+      return refused('orders.unknown_item', `Order ${order.number} has no item ${itemNo}.`)
   }
   const items: OrderItem[] = []
   for (const item of order.items) {
@@ -68,7 +69,9 @@ export function moveItems(order: Order, moves: readonly ItemMove[]): Outcome<Dec
       continue
     }
     if (!itemLifeCycle.canMove(item.state, to)) {
-      return refused('orders.not_possible', `Item ${item.itemNo} is ${item.state} and can not become ${to}.`, undefined, { state: item.state })
+      return refused('orders.not_possible', `Item ${item.itemNo} is ${item.state} and can not become ${to}.`, undefined, {
+        state: item.state,
+      })
     }
     changes.push({ level: 'item', entity: String(item.itemNo), from: item.state, to })
     items.push({ ...item, state: to })
@@ -148,7 +151,9 @@ export function cancelOrder(order: Order, itemNos: readonly number[] | undefined
 export function birthChanges(itemNosBySection: readonly (readonly number[])[], state: ItemState & FoldedState): StateChange[] {
   const fold = foldItem(state)
   return [
-    ...itemNosBySection.flatMap((itemNos) => itemNos.map((itemNo): StateChange => ({ level: 'item', entity: String(itemNo), from: '', to: state }))),
+    ...itemNosBySection.flatMap((itemNos) =>
+      itemNos.map((itemNo): StateChange => ({ level: 'item', entity: String(itemNo), from: '', to: state })),
+    ),
     ...itemNosBySection.map((_, index): StateChange => ({ level: 'section', entity: String(index + 1), from: '', to: stateOfFold(fold) })),
     { level: 'order', entity: '', from: '', to: stateOfFold(fold) },
     { level: 'money', entity: '', from: '', to: 'none' },

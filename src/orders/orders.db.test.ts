@@ -43,7 +43,12 @@ const order = (changes: Partial<PlaceInput> = {}): PlaceInput => ({
 })
 
 const cover = (ids: number[]) =>
-  t.databases.of('orders').write(t.live, (context) => orders.cover(context, ids.map((orderId) => ({ orderId, commandId: `pay-${orderId}`, actor: 'system:test' }))))
+  t.databases.of('orders').write(t.live, (context) =>
+    orders.cover(
+      context,
+      ids.map((orderId) => ({ orderId, commandId: `pay-${orderId}`, actor: 'system:test' })),
+    ),
+  )
 
 const sqlOf = async <Row>(text: string): Promise<Row[]> => {
   const admin = await t.admin('live')
@@ -141,7 +146,10 @@ describe('changing', () => {
     const placed = await Promise.all(Array.from({ length: 20 }, () => placeOne()))
     await Promise.all([
       cover(placed.map(({ orderId }) => orderId)),
-      run('orders.cancel', placed.map(({ number }) => ({ order: number, reason: 'changed my mind' }))),
+      run(
+        'orders.cancel',
+        placed.map(({ number }) => ({ order: number, reason: 'changed my mind' })),
+      ),
     ])
     const checks = await t.databases.of('orders').read(t.live, (context) => orders.check(context))
     expect(checks.flatMap(({ breaks }) => breaks)).toEqual([])

@@ -21,7 +21,10 @@ export interface PlaceDeps {
  * Nothing of a refused order is stored.
  */
 export async function placeOrders(deps: PlaceDeps, context: WriteContext, asked: readonly Asked<PlaceInput>[]): Promise<Outcome<Placed>[]> {
-  const store = await deps.catalogue.stores(context, namesOf(asked, (input) => [input.storeId]))
+  const store = await deps.catalogue.stores(
+    context,
+    namesOf(asked, (input) => [input.storeId]),
+  )
   const sku = await deps.catalogue.skus(
     context,
     namesOf(asked, (input) => input.sections.flatMap((section) => section.items.map((item) => item.sku))),
@@ -90,7 +93,11 @@ export function checkOrder(
     return refused('orders.two_currencies', `Store ${input.storeId} sells in ${store.currency}, not in ${input.currency}.`, '/currency')
   }
   if (input.payment?.currency !== undefined && input.payment.currency !== input.currency) {
-    return refused('orders.two_currencies', `The payment is in ${input.payment.currency}, the order in ${input.currency}.`, '/payment/currency')
+    return refused(
+      'orders.two_currencies',
+      `The payment is in ${input.payment.currency}, the order in ${input.currency}.`,
+      '/payment/currency',
+    )
   }
   let sumMinor = 0
   let itemNo = 0
@@ -132,9 +139,12 @@ export function checkOrder(
       items,
     })
   }
-  if (itemNo > mostItems) return refused('orders.too_many_items', `An order has at most ${mostItems} lines; this one has ${itemNo}.`, '/sections')
+  if (itemNo > mostItems)
+    return refused('orders.too_many_items', `An order has at most ${mostItems} lines; this one has ${itemNo}.`, '/sections')
   if (sumMinor !== input.totalMinor) {
-    return refused('orders.total_mismatch', `Lines and shipping add up to ${sumMinor}, not ${input.totalMinor}.`, '/totalMinor', { sumMinor })
+    return refused('orders.total_mismatch', `Lines and shipping add up to ${sumMinor}, not ${input.totalMinor}.`, '/totalMinor', {
+      sumMinor,
+    })
   }
   return accepted({ store, sections })
 }

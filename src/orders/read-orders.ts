@@ -43,7 +43,10 @@ export async function resolveOrders(context: ReadContext, orders: readonly strin
 }
 
 /** History of orders with causes, oldest first. */
-export async function getTimelines(context: ReadContext, asked: readonly Asked<{ order: string }>[]): Promise<Outcome<{ changes: never[] }>[]> {
+export async function getTimelines(
+  context: ReadContext,
+  asked: readonly Asked<{ order: string }>[],
+): Promise<Outcome<{ changes: never[] }>[]> {
   const ids = await resolveOrders(
     context,
     asked.map(({ input }) => input.order),

@@ -1,7 +1,8 @@
 import { type Static, Type } from 'typebox'
 
 /** Largest amount of one line or total, minor units; sums of 25,000 lines of it stay exact. */
-const amount = (about: string) => Type.Integer({ minimum: 0, maximum: 100_000_000_000, description: `${about}, minor units of the order's currency` })
+const amount = (about: string) =>
+  Type.Integer({ minimum: 0, maximum: 100_000_000_000, description: `${about}, minor units of the order's currency` })
 const text = (about: string, most = 200) => Type.String({ minLength: 1, maxLength: most, description: about })
 const currency = Type.String({ pattern: '^[A-Z]{3}$', description: 'ISO 4217 code, such as CAD' })
 const closed = { additionalProperties: false }

@@ -7,7 +7,12 @@ export interface Authentication {
   /** The actor of an Authorization header; `anonymous` without one; undefined for a key that is unknown, ended or revoked. */
   actorOf(authorization: string | undefined): Actor | undefined | Promise<Actor | undefined>
   /** Makes a key and tells it once. */
-  issue(key: { readonly id: string; readonly client: string; readonly scopes: readonly string[]; readonly expiresAt?: Date }): Promise<string>
+  issue(key: {
+    readonly id: string
+    readonly client: string
+    readonly scopes: readonly string[]
+    readonly expiresAt?: Date
+  }): Promise<string>
   /** Makes sure that a given secret is a key: for the demo's own, which has to survive a new database. */
   ensure(secret: string, key: { readonly id: string; readonly client: string; readonly scopes: readonly string[] }): Promise<void>
 }
@@ -50,7 +55,9 @@ export function openAuthentication(platform: ContextDatabase, nowMs: () => numbe
   const live = { traffic: 'live', rehearsalId: null } as const
 
   const store = async (secret: string, id: string, client: string, scopes: readonly string[], expiresAt: Date | null): Promise<void> => {
-    await platform.write(live, (context) => context.query(insert, [id, hash('sha256', secret, 'hex'), client, scopes, context.now, expiresAt]))
+    await platform.write(live, (context) =>
+      context.query(insert, [id, hash('sha256', secret, 'hex'), client, scopes, context.now, expiresAt]),
+    )
   }
 
   return {

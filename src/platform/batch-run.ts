@@ -125,8 +125,11 @@ async function runCommands(
     }),
   )
   // A refusal keeps no key, so it has not met the first answer yet: a repeated cancel must hear "cancelled" again, not "too late".
-  const refusedKeys = lookUp ? [] : fresh.flatMap((entry, index) => (entry.keyed !== undefined && results[index]?.ok === false ? [entry.keyed] : []))
-  if (refusedKeys.length > 0) for (const [id, answer] of await findFirstAnswers(context, operation.context, refusedKeys)) answered.set(id, answer)
+  const refusedKeys = lookUp
+    ? []
+    : fresh.flatMap((entry, index) => (entry.keyed !== undefined && results[index]?.ok === false ? [entry.keyed] : []))
+  if (refusedKeys.length > 0)
+    for (const [id, answer] of await findFirstAnswers(context, operation.context, refusedKeys)) answered.set(id, answer)
   const resultOf = new Map(fresh.map((entry, index) => [entry.keyed === undefined ? entry : idOf(entry.keyed), results[index]]))
   return entries.map((entry) => {
     if (entry.keyed === undefined) return resultOf.get(entry) ?? accepted(null)

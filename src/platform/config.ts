@@ -50,7 +50,10 @@ export const configSchema = Type.Object(
       ),
     ),
     gatewayTimeoutMs: number(
-      { about: 'longest time that one call to a payment gateway may take; a payment without an answer is settled six times as long after it' },
+      {
+        about:
+          'longest time that one call to a payment gateway may take; a payment without an answer is settled six times as long after it',
+      },
       100,
       60_000,
     ),

@@ -183,7 +183,12 @@ export function openDatabases(options: DatabasesOptions): Databases {
         const client = await poolOf(scope.traffic, context).connect()
         const session = new Session(client, (name, seconds) => options.observe?.(context, scope.traffic, name, seconds))
         try {
-          const { value, whenCommitted, announcedAny } = await runTransaction(session, { ...at, rehearsalId: scope.rehearsalId }, options.clock.now(), work)
+          const { value, whenCommitted, announcedAny } = await runTransaction(
+            session,
+            { ...at, rehearsalId: scope.rehearsalId },
+            options.clock.now(),
+            work,
+          )
           client.release()
           for (const then of whenCommitted) then()
           if (announcedAny) options.announced?.(context, scope.traffic)

@@ -23,5 +23,16 @@ export async function mountPages(app: FastifyInstance, { openApi, metrics, readi
   app.get('/openapi.json', async (_request, reply) => reply.header('content-type', 'application/json').send(document))
   // Loaded here: its bundle takes a third of a second that no other process needs to spend.
   const { default: reference } = await import('@scalar/fastify-api-reference')
-  await app.register(reference, { routePrefix: '/docs', configuration: { content: document, title: 'Throughline API', hideClientButton: true, showDeveloperTools: 'never', agent: { disabled: true }, mcp: { disabled: true }, telemetry: false } })
+  await app.register(reference, {
+    routePrefix: '/docs',
+    configuration: {
+      content: document,
+      title: 'Throughline API',
+      hideClientButton: true,
+      showDeveloperTools: 'never',
+      agent: { disabled: true },
+      mcp: { disabled: true },
+      telemetry: false,
+    },
+  })
 }

@@ -51,7 +51,11 @@ export function openHttp(options: HttpOptions): FastifyInstance {
   })
   app.setErrorHandler((error, request, reply) => sendFailure(reply, failureOf(error, request, options), newTraceId()))
   app.setNotFoundHandler((request, reply) =>
-    sendFailure(reply, refused('platform.no_such_route', `There is no ${request.method} ${request.url.split('?')[0]}; see /docs.`).error, newTraceId()),
+    sendFailure(
+      reply,
+      refused('platform.no_such_route', `There is no ${request.method} ${request.url.split('?')[0]}; see /docs.`).error,
+      newTraceId(),
+    ),
   )
   for (const operation of options.runner.operations) mount(app, operation, options)
   return app
@@ -85,7 +89,8 @@ function failureOf(error: unknown, request: FastifyRequest, options: HttpOptions
     return refused('platform.unsupported_media_type', 'Send JSON as application/json.', 'Content-Type').error
   }
   if (code?.startsWith('FST_ERR_CTP')) return refused('platform.malformed_body', message, 'body').error
-  if (code === 'FST_ERR_BAD_URL' || code === 'FST_ERR_MAX_PARAM_LENGTH') return refused('platform.invalid_input', 'The path is malformed.', 'path').error
+  if (code === 'FST_ERR_BAD_URL' || code === 'FST_ERR_MAX_PARAM_LENGTH')
+    return refused('platform.invalid_input', 'The path is malformed.', 'path').error
   options.log.error({ err: error, url: request.url }, 'request broke')
   return refused('platform.internal', 'Something broke on our side; it was logged under this trace id.').error
 }
@@ -95,7 +100,10 @@ function sendFailure(reply: FastifyReply, failure: Failure, traceId: string, ope
   const retryAfter = failure.facts?.['retryAfterSeconds']
   if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter))
   if (status === 401) reply.header('www-authenticate', 'Bearer')
-  return reply.code(status).header('content-type', 'application/problem+json').send(JSON.stringify(problemOf(failure, status, traceId)))
+  return reply
+    .code(status)
+    .header('content-type', 'application/problem+json')
+    .send(JSON.stringify(problemOf(failure, status, traceId)))
 }
 
 /** Context and authentication: the first two aspects, done by the way in since only it knows headers. */
@@ -124,7 +132,11 @@ function mount(app: FastifyInstance, operation: Operation, options: HttpOptions)
       const context = await contextOf(request, options)
       if ('code' in context) return sendFailure(reply, context, newTraceId())
       const idempotencyKey = request.headers['idempotency-key']
-      const call: Call = { context, input: readInput(request), idempotencyKey: idempotencyKey === undefined ? undefined : String(idempotencyKey) }
+      const call: Call = {
+        context,
+        input: readInput(request),
+        idempotencyKey: idempotencyKey === undefined ? undefined : String(idempotencyKey),
+      }
       const outcome = await runner.run(operation.id, call)
       if (!outcome.ok) return sendFailure(reply, outcome.error, context.traceId, operation)
       return reply.code(status).header('content-type', 'application/json').send(JSON.stringify(outcome.value))
@@ -147,7 +159,10 @@ function mount(app: FastifyInstance, operation: Operation, options: HttpOptions)
         const failed = statusOf(outcome.error, operation)
         return { status: failed, error: problemOf(outcome.error, failed, context.traceId) }
       })
-      return reply.code(200).header('content-type', 'application/json').send(JSON.stringify({ outcomes: answer }))
+      return reply
+        .code(200)
+        .header('content-type', 'application/json')
+        .send(JSON.stringify({ outcomes: answer }))
     },
   })
 }
@@ -155,7 +170,8 @@ function mount(app: FastifyInstance, operation: Operation, options: HttpOptions)
 /** Reads `{"commands": [{"idempotencyKey": …, "input": …}]}`. The envelope is checked here, each input by the runner, so that one fails alone. */
 function callsOf(body: unknown, context: RequestContext, operation: Operation): Call[] | Failure {
   const invalid = (detail: string, field: string): Failure => refused('platform.invalid_input', detail, field).error
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) return invalid('A batch is an object with the field "commands".', '/')
+  if (typeof body !== 'object' || body === null || Array.isArray(body))
+    return invalid('A batch is an object with the field "commands".', '/')
   for (const name of Object.keys(body)) if (name !== 'commands') return invalid(`There is no field "${name}" here.`, `/${name}`)
   const commands: unknown = (body as { commands?: unknown }).commands
   if (!Array.isArray(commands) || commands.length === 0) return invalid('"commands" is a list with at least one command.', '/commands')

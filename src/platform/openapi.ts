@@ -22,7 +22,8 @@ export function openApiOf(operations: readonly Operation[], version: string, ser
       title: 'Throughline',
       version,
       license: { name: 'MIT', identifier: 'MIT' },
-      description: 'Orders from checkout to the doorstep. Every command has a batch twin; every failure is problem+json with a code and the field at fault.',
+      description:
+        'Orders from checkout to the doorstep. Every command has a batch twin; every failure is problem+json with a code and the field at fault.',
     },
     servers: [{ url: serverUrl }],
     security: [{ apiKey: [] }],
@@ -34,7 +35,8 @@ export function openApiOf(operations: readonly Operation[], version: string, ser
           name: 'Idempotency-Key',
           in: 'header',
           schema: { type: 'string', maxLength: 128 },
-          description: 'New for each command, kept for at least a day: the same key and body give the first answer again, another body is refused.',
+          description:
+            'New for each command, kept for at least a day: the same key and body give the first answer again, another body is refused.',
         },
         Shadow: {
           name: shadowHeader,
@@ -131,7 +133,11 @@ function batchOf(operation: Operation): object {
     responses: {
       200: {
         description: 'One outcome for each command; a bad one fails alone',
-        content: { 'application/json': { schema: { type: 'object', required: ['outcomes'], properties: { outcomes: { type: 'array', items: outcome } } } } },
+        content: {
+          'application/json': {
+            schema: { type: 'object', required: ['outcomes'], properties: { outcomes: { type: 'array', items: outcome } } },
+          },
+        },
       },
       ...errorResponses(operation),
     },

@@ -35,7 +35,11 @@ export interface RunnerOptions {
   readonly databases: Databases
   readonly standardLimit: Rate
   readonly nowMs: () => number
-  readonly log: { error(facts: object, message: string): void; warn(facts: object, message: string): void; info(facts: object, message: string): void }
+  readonly log: {
+    error(facts: object, message: string): void
+    warn(facts: object, message: string): void
+    info(facts: object, message: string): void
+  }
   readonly observe?: (operation: Operation, context: RequestContext, outcome: string, seconds: number) => void
   /** A span for each call, in the caller's trace. */
   readonly traces?: Pick<Traces, 'span'>
@@ -134,7 +138,9 @@ export function openRunner(options: RunnerOptions): Runner {
   }
 
   const overloaded = (): Outcome<never> =>
-    refused('platform.overloaded', 'Too many calls are waiting; try again with the same idempotency key.', undefined, { retryAfterSeconds: 1 })
+    refused('platform.overloaded', 'Too many calls are waiting; try again with the same idempotency key.', undefined, {
+      retryAfterSeconds: 1,
+    })
 
   return {
     operations: options.operations,

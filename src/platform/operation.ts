@@ -22,7 +22,12 @@ interface OperationCommon<I extends TSchema, O extends TSchema> {
   /** Scopes of which the actor needs one; empty means open to all (public links). */
   readonly scopes: readonly string[]
   /** Where it is mounted: path parameters and query fields are merged into the input. Batch twin at `${path}/batch` when largestBatch > 1. */
-  readonly http: { readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'; readonly path: string; readonly status?: number; readonly batchPath?: string }
+  readonly http: {
+    readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+    readonly path: string
+    readonly status?: number
+    readonly batchPath?: string
+  }
   readonly batch: {
     /** Most commands in one call of the body (and so in one transaction). */
     readonly largest: number

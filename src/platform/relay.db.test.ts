@@ -57,9 +57,10 @@ const announce = (type: string, notes: readonly string[], key = 'k', scope = t.l
 
 const effectsOf = async (consumer: string, traffic: 'live' | 'shadow' = 'live') => {
   const admin = await t.admin(traffic)
-  const { rows } = await admin.query<{ note: string; key: string }>('select note, key from payments.effect where consumer = $1 order by id', [
-    consumer,
-  ])
+  const { rows } = await admin.query<{ note: string; key: string }>(
+    'select note, key from payments.effect where consumer = $1 order by id',
+    [consumer],
+  )
   return rows
 }
 

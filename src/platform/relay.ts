@@ -260,7 +260,12 @@ class ConsumerLoop {
     const clear = parked.size === 0 ? events : events.filter((event) => !parked.has(event.key))
     const held = parked.size === 0 ? [] : events.filter((event) => parked.has(event.key))
     try {
-      await this.#commit(cursor, until, clear, held.map((event) => ({ event, error: 'an earlier event of this key is parked' })))
+      await this.#commit(
+        cursor,
+        until,
+        clear,
+        held.map((event) => ({ event, error: 'an earlier event of this key is parked' })),
+      )
       this.#cursor = until
     } catch (error) {
       if (error instanceof CursorMoved || isOperational(error)) throw error
@@ -331,7 +336,9 @@ class ConsumerLoop {
         { repeatable: true },
       )
     const { traces } = this.#options
-    await runInContext(context, () => (traces === undefined ? deliver() : traces.span(this.consumer.name, { 'throughline.events': events.length }, deliver)))
+    await runInContext(context, () =>
+      traces === undefined ? deliver() : traces.span(this.consumer.name, { 'throughline.events': events.length }, deliver),
+    )
   }
 
   async #loadParkedKeys(): Promise<Set<string>> {
@@ -367,9 +374,9 @@ class ConsumerLoop {
     const cursor = await this.storedCursor()
     const { databases } = this.#options
     const [[open], [parked]] = await Promise.all([
-      databases.of(this.consumer.from).read(this.#scope(), (context) =>
-        context.query(this.#sql.waiting, [cursor, this.consumer.types, context.now]),
-      ),
+      databases
+        .of(this.consumer.from)
+        .read(this.#scope(), (context) => context.query(this.#sql.waiting, [cursor, this.consumer.types, context.now])),
       databases.of(this.consumer.into).read(this.#scope(), (context) => context.query(this.#sql.parkedCount, [this.consumer.name])),
     ])
     return { consumer: this.consumer.name, waiting: open?.waiting ?? 0, parked: parked?.parked ?? 0, oldestAgeMs: open?.age_ms ?? 0 }
@@ -431,7 +438,10 @@ function statementsOf({ name, from, into }: Consumer) {
        select $1, parked.* from unnest($2::bigint[], $3::text[], $4::json[], $5::text[]) as parked
        on conflict (consumer, source_id) do update set attempts = parked_event.attempts + 1, error = excluded.error`,
     ),
-    unpark: own<{ source_id: number }>('unpark', `delete from ${into}.parked_event where consumer = $1 and source_id = $2 returning source_id`),
+    unpark: own<{ source_id: number }>(
+      'unpark',
+      `delete from ${into}.parked_event where consumer = $1 and source_id = $2 returning source_id`,
+    ),
     parkedKeys: own<{ key: string }>('parked_keys', `select distinct key from ${into}.parked_event where consumer = $1`),
     parkedCount: own<{ parked: number }>('parked_count', `select count(*)::int as parked from ${into}.parked_event where consumer = $1`),
     parked: own<{ key: string; event: StoredEvent }>(

@@ -20,10 +20,15 @@ test('whatever text, number, JSON or instant goes in comes out of PostgreSQL the
     fc.asyncProperty(
       fc.array(fc.option(text)),
       fc.array(fc.maxSafeInteger()),
-      fc.array(fc.jsonValue({ stringUnit: 'binary' }).filter((value) => !JSON.stringify(value).includes('\\u0000')), { minLength: 1 }),
+      fc.array(
+        fc.jsonValue({ stringUnit: 'binary' }).filter((value) => !JSON.stringify(value).includes('\\u0000')),
+        { minLength: 1 },
+      ),
       fc.array(fc.date({ min: new Date('1970-01-01'), max: new Date('2100-01-01'), noInvalidDate: true })),
       async (texts, numbers, jsons, instants) => {
-        const [row] = await t.databases.of('orders').read(t.live, (context) => context.query(echo, [texts, numbers, jsons.map((value) => JSON.stringify(value)), instants]))
+        const [row] = await t.databases
+          .of('orders')
+          .read(t.live, (context) => context.query(echo, [texts, numbers, jsons.map((value) => JSON.stringify(value)), instants]))
         expect(row?.texts).toEqual(texts)
         expect(row?.numbers).toEqual(numbers)
         expect(row?.jsons).toEqual(JSON.parse(JSON.stringify(jsons)))

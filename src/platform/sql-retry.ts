@@ -27,7 +27,8 @@ export function retryRuleOf(error: unknown): RetryRule {
   const code = (error as { code?: unknown }).code
   if (typeof code === 'string' && code in rules) return rules[code] ?? 'never'
   // pg reports a connection that ended in mid-query, or between two, by message only.
-  if (/Connection terminated|not queryable|connection timeout|timeout exceeded when trying to connect/i.test(error.message)) return 'if_repeatable'
+  if (/Connection terminated|not queryable|connection timeout|timeout exceeded when trying to connect/i.test(error.message))
+    return 'if_repeatable'
   return 'never'
 }
 

@@ -21,7 +21,9 @@ export class Session {
     this.#observe = observe
   }
 
-  async send<Row extends pg.QueryResultRow>(query: string | { name: string; text: string; values: unknown[] }): Promise<pg.QueryResult<Row>> {
+  async send<Row extends pg.QueryResultRow>(
+    query: string | { name: string; text: string; values: unknown[] },
+  ): Promise<pg.QueryResult<Row>> {
     this.#cork()
     const started = performance.now()
     try {
