@@ -1,10 +1,11 @@
 import pg from 'pg'
+import { parametersOf } from '#platform/sql-arrays.ts'
 import { systemContext } from '#platform/request-context.ts'
+import { captureQuery } from './support/captured.ts'
 import { threeLineOrders } from './support/city-orders.ts'
 import { driveHttp } from './support/http-load.ts'
 import { numberFlag, printReport } from './support/report.ts'
 import { openBenchHouse, startServer } from './support/server-process.ts'
-import { detailStatement } from '../src/orders/order-store.ts'
 
 /** Order detail by number over HTTP, 64 clients, 5,000 orders of 3 lines. Raw limit: the same statement through pg, 64 numbers at once. */
 const seconds = numberFlag('seconds', 10)
@@ -21,6 +22,11 @@ try {
     for (const outcome of await core.runner.runMany('orders.place', calls))
       if (outcome.ok) numbers.push((outcome.value as { number: string }).number)
   }
+  const get = core.runner.operations.find(({ id }) => id === 'orders.get')
+  if (get === undefined) throw new Error('there is no orders.get')
+  const [captured] = await captureQuery(core.databases.of('orders'), get, [{ order: numbers[0] }])
+  if (captured === undefined) throw new Error('orders.get sent nothing')
+  const [{ name, text }] = captured
   await core.close()
   const pick = (n: number): string => numbers[(n * 7_919) % numbers.length] ?? ''
 
@@ -76,8 +82,8 @@ try {
         })
         await client.connect()
         for (let n = offset; performance.now() - started < forSeconds * 1000; n += 2) {
-          const asked = Array.from({ length: together }, (_, index) => pick(n * together + index))
-          read += (await client.query({ name: detailStatement.name, text: detailStatement.text, values: [[], asked] })).rows.length
+          const wanted = Array.from({ length: together }, (_, index) => pick(n * together + index))
+          read += (await client.query({ name, text, values: parametersOf([[], wanted]) })).rows.length
         }
         await client.end()
       }),

@@ -55,7 +55,7 @@ try {
     await new Promise((resolve) => setTimeout(resolve, 25))
   }
   const lastPaid = await one<{ ms: number; p50: number; p99: number }>(
-    `select extract(epoch from max(c.occurred_at)) * 1000 as ms,
+    `select (extract(epoch from max(c.occurred_at)) * 1000)::float8 as ms,
        percentile_cont(0.5) within group (order by extract(epoch from c.occurred_at - o.placed_at) * 1000) as p50,
        percentile_cont(0.99) within group (order by extract(epoch from c.occurred_at - o.placed_at) * 1000) as p99
      from orders.change c join orders.orders o on o.id = c.root where c.cause = 'cover'`,
@@ -82,7 +82,7 @@ try {
   for (const each of breaks.slice(0, 5)) process.stderr.write(`BREAK ${each}\n`)
   const lost = [...acknowledged.keys()].filter((number) => !known.has(number)).length
   const doubled = [...acknowledged.values()].filter((times) => times > 1).length + Math.max(0, stored.n - stored.keys)
-  const paidPerSecond = (paid / (Number(lastPaid.ms) - started)) * 1000
+  const paidPerSecond = (paid / (lastPaid.ms - started)) * 1000
   printReport({
     bench: 'orders',
     rows: [
@@ -90,8 +90,8 @@ try {
       { what: 'orders placed and paid', value: paidPerSecond, unit: '/s', beside: 'bar 2,000, aim 2,500' },
       { what: 'answer, median', value: load.p50Ms, unit: 'ms' },
       { what: 'answer, 99th percentile', value: load.p99Ms, unit: 'ms', beside: 'bar 60' },
-      { what: 'placed to paid, median', value: Number(lastPaid.p50), unit: 'ms' },
-      { what: 'placed to paid, 99th percentile', value: Number(lastPaid.p99), unit: 'ms' },
+      { what: 'placed to paid, median', value: lastPaid.p50, unit: 'ms' },
+      { what: 'placed to paid, 99th percentile', value: lastPaid.p99, unit: 'ms' },
       { what: 'memory of the server, peak', value: peakMemoryMb, unit: 'MB', beside: 'bar 300' },
       {
         what: 'until all were routed',
@@ -114,7 +114,7 @@ try {
       p50Ms: load.p50Ms,
       p99Ms: load.p99Ms,
       wholeChainPerSecond: (acknowledged.size / (allRouted - started)) * 1000,
-      paidP99Ms: Number(lastPaid.p99),
+      paidP99Ms: lastPaid.p99,
       memoryMb: peakMemoryMb,
       rawPerSecond: raw.perSecond,
       shareOfRaw: paidPerSecond / raw.perSecond,

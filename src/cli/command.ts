@@ -37,9 +37,9 @@ export function parse(words: readonly string[], options: ParseArgsOptionsConfig)
     flag: (name) => values[name] === true,
     number(name, standard) {
       const given = values[name]
-      if (given === undefined) return standard
+      if (typeof given !== 'string') return standard
       const value = Number(given)
-      if (!Number.isFinite(value) || value < 0) throw new UsageError(`--${name} must be a number of at least 0, not "${String(given)}"`)
+      if (!Number.isFinite(value) || value < 0) throw new UsageError(`--${name} must be a number of at least 0, not "${given}"`)
       return value
     },
   }

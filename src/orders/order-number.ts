@@ -10,6 +10,7 @@ import { idsPerBlock } from '#platform/id-blocks.ts'
  */
 const digits = '0123456789BCDFGHJKMNPQRSTVWXYZ'
 const base = digits.length
+const digitsOnly = new RegExp(`^[${digits}]+$`)
 const placesOfBlock = base ** 5
 const stretch = Math.floor(placesOfBlock / idsPerBlock)
 /** Larger than the base and prime: finds every wrong digit and every swap of neighbours. */
@@ -49,7 +50,7 @@ export function isOrderNumber(text: string): boolean {
   const parts = /^([A-Z]{2,5})-([0-9A-Z]{6})-([0-9A-Z]{5})([0-9A-Z])$/.exec(text)
   if (parts === null) return false
   const body = `${parts[2]}${parts[3]}`
-  if ([...body].some((character) => !digits.includes(character))) return false
+  if (!digitsOnly.test(body)) return false
   const check = remainderOf(body)
   return check < base && digits.charAt(check) === parts[4]
 }

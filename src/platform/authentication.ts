@@ -17,21 +17,6 @@ export interface Authentication {
   ensure(secret: string, key: { readonly id: string; readonly client: string; readonly scopes: readonly string[] }): Promise<void>
 }
 
-/** Every scope there is; a new key names the ones it needs. */
-export const allScopes = [
-  'orders:read',
-  'orders:write',
-  'catalogue:write',
-  'payments:read',
-  'payments:write',
-  'fulfilment:read',
-  'fulfilment:write',
-  'routing:read',
-  'routing:write',
-  'tracking:read',
-  'tracking:write',
-] as const
-
 const anonymous: Actor = { id: 'anonymous', scopes: [] }
 /** A revoked key works at most this long on. */
 const keepMs = 15_000

@@ -91,10 +91,7 @@ const parseInt8 = (text: string): number => {
   return value
 }
 const parsers: Readonly<Record<number, (text: string) => unknown>> = { 20: parseInt8, 1184: parseInstant }
-const types: pg.CustomTypesConfig = {
-  getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
-    parsers[oid] ?? pg.types.getTypeParser(oid, format as 'text')) as unknown as pg.CustomTypesConfig['getTypeParser'],
-}
+const types: pg.CustomTypesConfig = { getTypeParser: (oid) => parsers[oid as number] ?? pg.types.getTypeParser(oid) }
 
 export function openDatabases(options: DatabasesOptions): Databases {
   const pools = new Map<string, pg.Pool>()
@@ -116,7 +113,7 @@ export function openDatabases(options: DatabasesOptions): Databases {
         options: `-c timezone=UTC -c throughline.traffic=${traffic} -c plan_cache_mode=force_generic_plan -c enable_seqscan=off`,
         types,
         pipeline: true,
-      } as pg.PoolConfig)
+      })
       // An idle connection that breaks (server restarted) is replaced at its next use; without a listener it would end the process.
       pool.on('error', (error) => options.log?.({ context, traffic, error }))
       // The same for one that breaks between two statements of a transaction: the pool does not listen to what it has handed

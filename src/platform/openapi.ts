@@ -68,7 +68,7 @@ const problemSchema = {
 /** Strips TypeBox's own marks, which are not enumerable or not JSON. */
 const plain = (schema: TSchema): Record<string, unknown> => JSON.parse(JSON.stringify(schema)) as Record<string, unknown>
 
-function common(operation: Operation, suffix = ''): Record<string, unknown> {
+function headOf(operation: Operation, suffix = ''): Record<string, unknown> {
   return {
     operationId: `${operation.id}${suffix}`,
     tags: [operation.context],
@@ -96,7 +96,7 @@ function singleOf(operation: Operation): object {
   const required = input.required?.filter((name) => name in bodyProperties) ?? []
   const body = { ...input, properties: bodyProperties, ...(required.length > 0 ? { required } : { required: undefined }) }
   return {
-    ...common(operation),
+    ...headOf(operation),
     summary: operation.summary,
     parameters: [...parameters, ...headerParameters(operation)],
     ...(inQuery ? {} : { requestBody: { required: true, content: { 'application/json': { schema: body } } } }),
@@ -126,7 +126,7 @@ function batchOf(operation: Operation): object {
     properties: { commands: { type: 'array', minItems: 1, maxItems: largestRequestOf(operation), items: entry } },
   }
   return {
-    ...common(operation, '.batch'),
+    ...headOf(operation, '.batch'),
     summary: `Batch: ${operation.summary.charAt(0).toLowerCase()}${operation.summary.slice(1)}`,
     parameters: [{ $ref: '#/components/parameters/Shadow' }],
     requestBody: { required: true, content: { 'application/json': { schema: body } } },
@@ -148,7 +148,7 @@ function errorResponses(operation: Operation): Record<string, object> {
   const byStatus = new Map<number, string[]>()
   const shared = ['platform.invalid_input', 'platform.not_authenticated', 'platform.limited', 'platform.unavailable']
   const own = Object.entries(operation.errors)
-  for (const [code, status] of [...own, ...shared.map((code): [string, number] => [code, platformErrors[code] ?? 500])]) {
+  for (const [code, status] of [...own, ...shared.map((name): [string, number] => [name, platformErrors[name] ?? 500])]) {
     byStatus.set(status, [...(byStatus.get(status) ?? []), code])
   }
   return Object.fromEntries(

@@ -162,7 +162,7 @@ export function openRunner(options: RunnerOptions): Runner {
       const outcomes = await Promise.all(
         calls.map((call) => {
           const entry = check(part, call)
-          return 'ok' in entry ? entry : (batcherOf(part, call.context).add(entry) ?? overloaded())
+          return Promise.resolve('ok' in entry ? entry : (batcherOf(part, call.context).add(entry) ?? overloaded()))
         }),
       )
       calls.forEach((call, index) => {

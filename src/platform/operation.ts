@@ -12,7 +12,7 @@ export interface Asked<Input> {
   readonly traceId: string
 }
 
-interface OperationCommon<I extends TSchema, O extends TSchema> {
+interface AnyOperation<I extends TSchema, O extends TSchema> {
   /** `context.verb`, such as `orders.place`. */
   readonly id: string
   readonly context: ContextName
@@ -45,7 +45,7 @@ interface OperationCommon<I extends TSchema, O extends TSchema> {
   readonly errors: Readonly<Record<string, number>>
 }
 
-export interface CommandOperation<I extends TSchema = TSchema, O extends TSchema = TSchema> extends OperationCommon<I, O> {
+export interface CommandOperation<I extends TSchema = TSchema, O extends TSchema = TSchema> extends AnyOperation<I, O> {
   readonly kind: 'command'
   /** Required: callers must send an Idempotency-Key; optional: it is honoured when sent; inherent: the input itself makes it repeatable. */
   readonly idempotency: 'required' | 'optional' | 'inherent'
@@ -53,7 +53,7 @@ export interface CommandOperation<I extends TSchema = TSchema, O extends TSchema
   readonly body: (context: WriteContext, asked: readonly Asked<Static<I>>[]) => Promise<readonly Outcome<Static<O>>[]>
 }
 
-export interface QueryOperation<I extends TSchema = TSchema, O extends TSchema = TSchema> extends OperationCommon<I, O> {
+export interface QueryOperation<I extends TSchema = TSchema, O extends TSchema = TSchema> extends AnyOperation<I, O> {
   readonly kind: 'query'
   readonly body: (context: ReadContext, asked: readonly Asked<Static<I>>[]) => Promise<readonly Outcome<Static<O>>[]>
 }

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openTestDatabases, type TestDatabases } from '#test/databases.ts'
 import { untilTrue } from '#test/until.ts'
@@ -27,6 +26,8 @@ const effect = statement<{ id: number }>(
   'test.effect',
   `insert into payments.effect (consumer, source_id, key, note) select $1, e.* from unnest($2::bigint[], $3::text[], $4::text[]) as e`,
 )
+
+const pause = statement('test.pause', 'select pg_sleep(0.005)')
 
 interface Note {
   readonly note: string
@@ -79,7 +80,7 @@ describe('delivery', () => {
           .write(t.live, async (context) => {
             await context.announce([{ key: `w${writer}`, type, payload: { note: `${writer}:${round}` } }])
             // Ids are drawn, the commit comes late: a relay that steps over the hole loses the event.
-            if (round % 3 === writer % 3) await delay(5)
+            if (round % 3 === writer % 3) await context.query(pause)
             if (round % 7 === 6) throw new Error('rolled back')
           })
           .catch(() => undefined)
@@ -108,14 +109,16 @@ describe('delivery', () => {
   test('a relay that dies before its commit leaves nothing behind, and the next one delivers', async () => {
     const type = 'test.dies'
     let dead = true
+    let deaths = 0
     const dying = relayOf(
       recorder('payments.dies', type, () => {
+        deaths += 1
         if (dead) throw Object.assign(new Error('connection lost'), { code: '08006' })
       }),
     )
     await announce(type, ['a', 'b'])
     dying.start()
-    await delay(50)
+    await untilTrue(() => deaths > 0)
     await dying.close()
     expect(await effectsOf('payments.dies')).toEqual([])
     dead = false
@@ -155,10 +158,15 @@ describe('delivery', () => {
         { key: 'a', type, schemaVersion: 2, payload: { note: 'new' } },
       ]),
     )
-    const old = relayOf(recorder('payments.newer', type))
+    const told: string[] = []
+    const old = openRelay({
+      databases: t.databases,
+      consumers: [recorder('payments.newer', type)],
+      pollMs: 10,
+      log: { ...quiet, warn: (_facts, message) => void told.push(message) },
+    })
     old.start()
-    await untilTrue(async () => (await effectsOf('payments.newer')).length === 1)
-    await delay(50)
+    await untilTrue(() => told.includes('event of a newer schema version waits for a newer worker'))
     await old.close()
     expect((await effectsOf('payments.newer')).map(({ note }) => note)).toEqual(['old'])
     const updated = relayOf({ ...recorder('payments.newer', type), schemaVersion: 2 })

@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Consumer } from '#platform/consumer.ts'
-import { type ContextName, type Databases, type Scope, type Statement, statement } from '#platform/database.ts'
+import type { ContextName, Databases, Scope } from '#platform/database.ts'
 import type { DeliveredEvent } from '#platform/events.ts'
 import { GapWatch } from '#platform/gap-watch.ts'
 import { bothTraffics, runInContext, systemContext, type Traffic } from '#platform/request-context.ts'
+import { type OutboxRow, pruneStatement, relayStatementsOf } from '#platform/relay-sql.ts'
 import { isOperational } from '#platform/sql-retry.ts'
 import type { Traces } from '#platform/traces.ts'
 
@@ -37,17 +38,6 @@ export interface RelayOptions {
   /** A span for each batch, in the trace of its first event. */
   readonly traces?: Pick<Traces, 'span'>
   readonly log: { warn(facts: object, message: string): void; error(facts: object, message: string): void }
-}
-
-interface OutboxRow {
-  id: number
-  key: string
-  type: string
-  schema_version: number
-  payload: unknown
-  trace_id: string
-  rehearsal_id: string | null
-  occurred_at: Date
 }
 
 const largestBatch = { prompt: 256, unhurried: 1_000 } as const
@@ -99,19 +89,13 @@ export function openRelay(options: RelayOptions): Relay {
   }
 }
 
-const pruneStatement = (from: ContextName) =>
-  statement<{ id: number }>(
-    `${from}.prune_outbox`,
-    `delete from ${from}.outbox where id in (select id from ${from}.outbox where id <= $1 order by id limit $2) returning id`,
-  )
-
 /** One consumer in one traffic. Runs its batches one after the other. */
 class ConsumerLoop {
   readonly consumer: Consumer
   readonly traffic: Traffic
   readonly #options: RelayOptions
   readonly #gaps = new GapWatch()
-  readonly #sql: ReturnType<typeof statementsOf>
+  readonly #sql: ReturnType<typeof relayStatementsOf>
   #cursor: number | undefined
   #parkedKeys: Set<string> | undefined
   #stopping = false
@@ -125,7 +109,7 @@ class ConsumerLoop {
     this.consumer = consumer
     this.traffic = traffic
     this.#options = options
-    this.#sql = statementsOf(consumer)
+    this.#sql = relayStatementsOf(consumer)
   }
 
   start(): void {
@@ -405,53 +389,5 @@ class ConsumerLoop {
     this.#parkedKeys = undefined
     const [left] = await into.read(this.#scope(), (context) => context.query(this.#sql.parkedCount, [this.consumer.name]))
     return { replayed: rows.length - (left?.parked ?? 0), stillParked: left?.parked ?? 0 }
-  }
-}
-
-type StoredEvent = Omit<DeliveredEvent, 'occurredAt'> & { occurredAt: string }
-
-function statementsOf({ name, from, into }: Consumer) {
-  const own = <Row>(verb: string, text: string): Statement<Row> => statement<Row>(`${name}.${verb}`, text)
-  return {
-    horizon: own<{ oldest: string; newest: string }>(
-      'horizon',
-      `select pg_snapshot_xmin(s)::text as oldest, pg_snapshot_xmax(s)::text as newest from pg_current_snapshot() as s`,
-    ),
-    // Payloads of unwanted types are not sent, but their ids are: a hole in the ids must mean an open or lost transaction.
-    read: own<OutboxRow>(
-      'read',
-      `select id, key, type, schema_version, case when type = any($2::text[]) then payload end as payload,
-              trace_id, rehearsal_id, occurred_at
-       from ${from}.outbox where id > $1 order by id limit $3`,
-    ),
-    cursor: own<{ last_id: number }>(
-      'cursor',
-      `insert into ${into}.consumer (name) values ($1) on conflict (name) do update set name = excluded.name returning last_id`,
-    ),
-    move: own<{ name: string }>(
-      'move',
-      `update ${into}.consumer set last_id = $3, moved_at = $4 where name = $1 and last_id = $2 returning name`,
-    ),
-    park: own(
-      'park',
-      `insert into ${into}.parked_event (consumer, source_id, key, event, error)
-       select $1, parked.* from unnest($2::bigint[], $3::text[], $4::json[], $5::text[]) as parked
-       on conflict (consumer, source_id) do update set attempts = parked_event.attempts + 1, error = excluded.error`,
-    ),
-    unpark: own<{ source_id: number }>(
-      'unpark',
-      `delete from ${into}.parked_event where consumer = $1 and source_id = $2 returning source_id`,
-    ),
-    parkedKeys: own<{ key: string }>('parked_keys', `select distinct key from ${into}.parked_event where consumer = $1`),
-    parkedCount: own<{ parked: number }>('parked_count', `select count(*)::int as parked from ${into}.parked_event where consumer = $1`),
-    parked: own<{ key: string; event: StoredEvent }>(
-      'parked',
-      `select key, event from ${into}.parked_event where consumer = $1 order by source_id limit 10000`,
-    ),
-    waiting: own<{ waiting: number; age_ms: number }>(
-      'waiting',
-      `select count(*)::int as waiting, coalesce(extract(epoch from $3::timestamptz - min(occurred_at)) * 1000, 0)::float8 as age_ms
-       from ${from}.outbox where id > $1 and type = any($2::text[])`,
-    ),
   }
 }

@@ -22,7 +22,7 @@ const namedByLetter = /(?<!\\)(?:\\\\)*\\[bfnrtu]/
 function literalByHand(elements: readonly unknown[]): string {
   const texts = elements.map((element) => {
     if (element === null || element === undefined) return 'NULL'
-    const text = element instanceof Date ? element.toISOString() : String(element)
+    const text = element instanceof Date ? element.toISOString() : typeof element === 'string' ? element : JSON.stringify(element)
     return `"${text.replace(/["\\]/g, '\\$&')}"`
   })
   return `{${texts.join(',')}}`

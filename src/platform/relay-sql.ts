@@ -1,0 +1,71 @@
+import type { Consumer } from '#platform/consumer.ts'
+import { type ContextName, type Statement, statement } from '#platform/database.ts'
+import type { DeliveredEvent } from '#platform/events.ts'
+
+export interface OutboxRow {
+  id: number
+  key: string
+  type: string
+  schema_version: number
+  payload: unknown
+  trace_id: string
+  rehearsal_id: string | null
+  occurred_at: Date
+}
+
+/** A parked event as it is kept in JSON. */
+export type StoredEvent = Omit<DeliveredEvent, 'occurredAt'> & { occurredAt: string }
+
+/** The SQL of one consumer: reads of the outbox it follows, its cursor and its parking place. */
+export function relayStatementsOf({ name, from, into }: Consumer) {
+  const own = <Row>(verb: string, text: string): Statement<Row> => statement<Row>(`${name}.${verb}`, text)
+  return {
+    horizon: own<{ oldest: string; newest: string }>(
+      'horizon',
+      `select pg_snapshot_xmin(s)::text as oldest, pg_snapshot_xmax(s)::text as newest from pg_current_snapshot() as s`,
+    ),
+    // Payloads of unwanted types are not sent, but their ids are: a hole in the ids must mean an open or lost transaction.
+    read: own<OutboxRow>(
+      'read',
+      `select id, key, type, schema_version, case when type = any($2::text[]) then payload end as payload,
+              trace_id, rehearsal_id, occurred_at
+       from ${from}.outbox where id > $1 order by id limit $3`,
+    ),
+    cursor: own<{ last_id: number }>(
+      'cursor',
+      `insert into ${into}.consumer (name) values ($1) on conflict (name) do update set name = excluded.name returning last_id`,
+    ),
+    move: own<{ name: string }>(
+      'move',
+      `update ${into}.consumer set last_id = $3, moved_at = $4 where name = $1 and last_id = $2 returning name`,
+    ),
+    park: own(
+      'park',
+      `insert into ${into}.parked_event (consumer, source_id, key, event, error)
+       select $1, parked.* from unnest($2::bigint[], $3::text[], $4::json[], $5::text[]) as parked
+       on conflict (consumer, source_id) do update set attempts = parked_event.attempts + 1, error = excluded.error`,
+    ),
+    unpark: own<{ source_id: number }>(
+      'unpark',
+      `delete from ${into}.parked_event where consumer = $1 and source_id = $2 returning source_id`,
+    ),
+    parkedKeys: own<{ key: string }>('parked_keys', `select distinct key from ${into}.parked_event where consumer = $1`),
+    parkedCount: own<{ parked: number }>('parked_count', `select count(*)::int as parked from ${into}.parked_event where consumer = $1`),
+    parked: own<{ key: string; event: StoredEvent }>(
+      'parked',
+      `select key, event from ${into}.parked_event where consumer = $1 order by source_id limit 10000`,
+    ),
+    waiting: own<{ waiting: number; age_ms: number }>(
+      'waiting',
+      `select count(*)::int as waiting, coalesce(extract(epoch from $3::timestamptz - min(occurred_at)) * 1000, 0)::float8 as age_ms
+       from ${from}.outbox where id > $1 and type = any($2::text[])`,
+    ),
+  }
+}
+
+/** Deletes what every reader of this outbox has taken, oldest first. */
+export const pruneStatement = (from: ContextName) =>
+  statement<{ id: number }>(
+    `${from}.prune_outbox`,
+    `delete from ${from}.outbox where id in (select id from ${from}.outbox where id <= $1 order by id limit $2) returning id`,
+  )
