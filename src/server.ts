@@ -65,7 +65,10 @@ export async function openServer({ core, config, engines, clock, log }: ServerOp
     url: `http://${config.httpHost.includes(':') ? `[${config.httpHost}]` : config.httpHost}:${port}`,
     async close() {
       stopping = true
-      await app.close()
+      // A connection whose request was under way at the stop is kept open by its client once it has its answer, for as long as
+      // its keep-alive lasts: it is closed as soon as it is idle.
+      const sweeping = setInterval(() => app.server.closeIdleConnections(), 50)
+      await app.close().finally(() => clearInterval(sweeping))
     },
   }
 }

@@ -12,7 +12,7 @@ import { type Core, openCore, startRounds } from '../core.ts'
 import { type Engines, openEngines } from '../engines.ts'
 import { openServer, type Server } from '../server.ts'
 import { citySeed, cityOf, playCityRound, settleCity } from './city.ts'
-import { configOf, parse, reporter, type Verb } from './command.ts'
+import { configOf, parse, reporter, UsageError, type Verb } from './command.ts'
 
 export const startVerb: Verb = {
   name: 'start',
@@ -38,7 +38,13 @@ export const startVerb: Verb = {
     const traces = config.otlpEndpoint === undefined ? undefined : await openTraces({ endpoint: config.otlpEndpoint, log })
     const core = await openCore({ config, engines, clock: systemClock, log, ...(traces === undefined ? {} : { traces }) })
     const roles = new Set(config.roles.split(','))
-    const server = roles.has('http') ? await openServer({ core, config, engines, clock: systemClock, log }) : undefined
+    const server = roles.has('http')
+      ? await openServer({ core, config, engines, clock: systemClock, log }).catch(async (error: unknown) => {
+          await core.close()
+          await engines.close()
+          throw portTaken(error, config) ?? error
+        })
+      : undefined
     if (roles.has('relay')) core.relay.start()
     if (roles.has('jobs')) await startRounds(core.jobs)
     const demo = flags.flag('demo') ? await startDemo(core, engines, server, out.say) : undefined
@@ -53,6 +59,14 @@ export const startVerb: Verb = {
     out.end({ stopped: true })
     return 0
   },
+}
+
+/** The commonest mistake of all, a second start beside the first, told as one. */
+function portTaken(error: unknown, { httpHost, httpPort }: Config): UsageError | undefined {
+  if ((error as { code?: unknown }).code !== 'EADDRINUSE') return undefined
+  return new UsageError(
+    `port ${httpPort} on ${httpHost} is taken, perhaps by a server that runs already: stop it, or set HTTP_PORT to another port`,
+  )
 }
 
 interface Demo {
