@@ -2,9 +2,9 @@
  * Outbox ids are drawn from a sequence before their transaction commits, so a reader may see id 6 while 5 is still on
  * its way, or was rolled back. A reader that simply moved on to 6 would lose 5 for ever.
  *
- * The rule: stop before the first hole; note the newest transaction id of a snapshot taken then. The hole's transaction
- * took its id before it drew its outbox id (outbox.ts), so it is older than that. Once the oldest running transaction is
- * not older than the note, the hole's transaction has ended: if the hole is still there, it was rolled back and is passed over.
+ * The rule: stop before the first hole; note a transaction id drawn then. The hole's transaction took its id before it drew
+ * its outbox id (outbox.ts), so it is older than that. Once the oldest running transaction is not older than the note, the
+ * hole's transaction has ended: if the hole is still there, it was rolled back and is passed over.
  */
 export class GapWatch {
   #hole: { from: number; newest: bigint | undefined } | undefined

@@ -20,10 +20,11 @@ export type StoredEvent = Omit<DeliveredEvent, 'occurredAt'> & { occurredAt: str
 export function relayStatementsOf({ name, from, into }: Consumer) {
   const own = <Row>(verb: string, text: string): Statement<Row> => statement<Row>(`${name}.${verb}`, text)
   return {
-    horizon: own<{ oldest: string; newest: string }>(
-      'horizon',
-      `select pg_snapshot_xmin(s)::text as oldest, pg_snapshot_xmax(s)::text as newest from pg_current_snapshot() as s`,
-    ),
+    // Every transaction older than this one has ended.
+    oldestRunning: own<{ oldest: string }>('oldest_running', `select pg_snapshot_xmin(pg_current_snapshot())::text as oldest`),
+    // Newer than every transaction that has an id, because it draws one. The xmax of a snapshot would not do: it is one past the
+    // newest that has *ended*, so a transaction that began last and still runs lies at or beyond it, and its events were lost.
+    newestBegun: own<{ newest: string }>('newest_begun', `select pg_current_xact_id()::text as newest`),
     // Payloads of unwanted types are not sent, but their ids are: a hole in the ids must mean an open or lost transaction.
     read: own<OutboxRow>(
       'read',

@@ -2,10 +2,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openTestDatabases, type TestDatabases } from '#test/databases.ts'
 import { untilTrue } from '#test/until.ts'
 import type { Consumer } from '#platform/consumer.ts'
-import { statement } from '#platform/database.ts'
+import { type Statement, statement } from '#platform/database.ts'
 import type { DeliveredEvent } from '#platform/events.ts'
 import { currentContext } from '#platform/request-context.ts'
 import { openRelay, type Relay } from '#platform/relay.ts'
+import { relayStatementsOf } from '#platform/relay-sql.ts'
 
 let t: TestDatabases
 const quiet = { warn: () => undefined, error: () => undefined }
@@ -94,6 +95,26 @@ describe('delivery', () => {
       const expected = Array.from({ length: 25 }, (_, round) => round).filter((round) => round % 7 !== 6)
       expect(got.filter(({ key }) => key === `w${writer}`).map(({ note }) => note)).toEqual(expected.map((round) => `${writer}:${round}`))
     }
+  })
+
+  test('what is noted at a hole is newer than a transaction that began last, drew the hole and still runs', async () => {
+    const { newestBegun, oldestRunning } = relayStatementsOf(recorder('payments.hole', 'test.hole'))
+    const [older, newer] = [await t.admin('live'), await t.admin('live')]
+    const begin = async (client: typeof older): Promise<bigint> => {
+      await client.query('begin')
+      const { rows } = await client.query<{ id: string }>('select pg_current_xact_id()::text as id')
+      return BigInt(rows[0]?.id ?? 0)
+    }
+    await begin(older)
+    const newest = await begin(newer)
+    // The older one drew the later outbox id and has committed: that is what the relay sees behind the hole.
+    await older.query('commit')
+    const read = <Row>(asked: Statement<Row>) => t.databases.of('orders').read(t.live, (context) => context.query(asked))
+    const [noted] = await read(newestBegun)
+    const [running] = await read(oldestRunning)
+    await newer.query('commit')
+    expect(BigInt(noted?.newest ?? 0)).toBeGreaterThan(newest)
+    expect(BigInt(running?.oldest ?? 0)).toBeLessThanOrEqual(newest)
   })
 
   test('two relays at once deliver each event once', async () => {

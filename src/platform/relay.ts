@@ -200,7 +200,7 @@ class ConsumerLoop {
     const cursor = this.#cursor
     const watching = this.#gaps.watching
     // The horizon is read before the rows: whatever is older than it has ended by the time the rows are read.
-    const horizon = watching ? await from.read(this.#scope(), (context) => context.query(this.#sql.horizon)) : []
+    const horizon = watching ? await from.read(this.#scope(), (context) => context.query(this.#sql.oldestRunning)) : []
     const rows = await from.read(this.#scope(), (context) =>
       context.query(this.#sql.read, [cursor, consumer.types, consumer.largestBatch ?? largestBatch[this.#priority]]),
     )
@@ -211,7 +211,7 @@ class ConsumerLoop {
       horizon[0]?.oldest,
     )
     if (ready.length < rows.length && this.#gaps.needsHorizon) {
-      const [seen] = await from.read(this.#scope(), (context) => context.query(this.#sql.horizon))
+      const [seen] = await from.read(this.#scope(), (context) => context.query(this.#sql.newestBegun))
       if (seen) this.#gaps.watch(seen.newest)
     }
     const batch = this.#oneRehearsal(rows.slice(0, ready.length))
