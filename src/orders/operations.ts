@@ -46,6 +46,7 @@ export function orderOperations(deps: PlaceDeps & { readonly catalogue: Catalogu
     command({
       id: 'orders.cancel',
       context: 'orders',
+      audited: true,
       summary: 'Cancel an order or some of its items; what was paid for them is given back',
       input: cancelInput,
       output: changed,
@@ -123,6 +124,7 @@ export function orderOperations(deps: PlaceDeps & { readonly catalogue: Catalogu
     command({
       id: 'orders.put_store',
       context: 'orders',
+      audited: true,
       summary: 'Register a store or rename it',
       input: storeInput,
       output: stored,

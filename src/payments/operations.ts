@@ -44,6 +44,7 @@ export function paymentOperations(payments: Faces): readonly Operation[] {
   const refund = command({
     id: 'payments.refund',
     context: 'payments',
+    audited: true,
     summary: 'Give back a part of what an order has paid, or all of it. The amount comes off what the order owes.',
     input: Type.Object({ orderId, amountMinor: Type.Optional(amountMinor), reason: Type.String({ minLength: 1, maxLength: 200 }) }, closed),
     output: Type.Object(

@@ -79,7 +79,7 @@ function runOnce(run: BatchRun): Promise<Outcome<unknown>[]> {
         // insert fails, nothing of the batch was done, and the next try looks.
         return await database.write(scope, (context) => runCommands(operation, context, entries, race > 1), { repeatable })
       } catch (error) {
-        if (!isKeyRace(error) || race >= racesBeforeGivingUp) throw error
+        if (!isKeyRace(error) || race >= racesBeforeGivingUp || !entries.some((entry) => entry.keyed !== undefined)) throw error
       }
     }
   })

@@ -1,4 +1,5 @@
 import { type Outcome, refused } from '#kernel/outcome.ts'
+import { audit } from '#platform/aspects/audit.ts'
 import { authorise } from '#platform/aspects/authorisation.ts'
 import { Breaker } from '#platform/aspects/breaker.ts'
 import { hashBody, type Keyed } from '#platform/aspects/idempotency.ts'
@@ -133,6 +134,7 @@ export function openRunner(options: RunnerOptions): Runner {
   }
 
   const finish = (operation: Operation, call: Call, started: number, outcome: Outcome<unknown>): Outcome<unknown> => {
+    audit(options.log, operation, call, outcome)
     options.observe?.(operation, call.context, outcome.ok ? 'ok' : outcome.error.code, (performance.now() - started) / 1000)
     return outcome
   }

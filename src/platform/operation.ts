@@ -49,6 +49,8 @@ export interface CommandOperation<I extends TSchema = TSchema, O extends TSchema
   readonly kind: 'command'
   /** Required: callers must send an Idempotency-Key; optional: it is honoured when sent; inherent: the input itself makes it repeatable. */
   readonly idempotency: 'required' | 'optional' | 'inherent'
+  /** Whether each call leaves an audit line. */
+  readonly audited?: boolean
   /** Set-based body: as many outcomes as commands, in the same order, in the one transaction it is given. */
   readonly body: (context: WriteContext, asked: readonly Asked<Static<I>>[]) => Promise<readonly Outcome<Static<O>>[]>
 }

@@ -24,6 +24,7 @@ const Address = {
 
 const Failed = Type.Object({ code: Type.String(), detail: Type.String(), field: Type.Optional(Type.String()) }, exact)
 const rare = {
+  audited: true,
   batch: { largest: 1000, longestWaitMs: 0, concurrent: 1, largestRequest: 5000 },
   priority: 'low',
   scopes: ['routing:write'],

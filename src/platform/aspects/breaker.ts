@@ -1,4 +1,4 @@
-import { type Outcome, refused } from '#kernel/outcome.ts'
+import { type Refusal, refused } from '#kernel/outcome.ts'
 
 export interface BreakerOptions {
   /** Batches that must fail in a row, each for an operational reason, before it opens. */
@@ -21,7 +21,7 @@ export class Breaker {
     this.#options = options
   }
 
-  refusal(): Outcome<never> | undefined {
+  refusal(): Refusal | undefined {
     const leftMs = this.#openUntilMs - this.#options.nowMs()
     if (leftMs <= 0) return undefined
     return refused('platform.unavailable', 'A part this needs is down; try again shortly with the same idempotency key.', undefined, {

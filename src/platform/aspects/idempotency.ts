@@ -12,11 +12,14 @@ export interface Keyed {
   readonly bodyHash: string
 }
 
-/** Whether two transactions used one key at the same time: the one that lost runs again, and will find the first answer. */
+/**
+ * Whether a command met its own earlier run, or another run of its key at the same time: the key was there already, or
+ * something that the first run made. It is run again, and finds the first answer.
+ */
 export function isKeyRace(error: unknown): boolean {
-  const { code, constraint } = error as { code?: string; constraint?: string }
-  return code === '23505' && constraint === 'idempotency_pkey'
+  return (error as { code?: string }).code === uniqueViolation
 }
+const uniqueViolation = '23505'
 
 export function hashBody(operation: string, input: unknown): string {
   return hash('sha256', `${operation}\n${JSON.stringify(input)}`, 'hex')

@@ -1,4 +1,4 @@
-import { type Outcome, refused } from '#kernel/outcome.ts'
+import { type Refusal, refused } from '#kernel/outcome.ts'
 import type { Operation } from '#platform/operation.ts'
 import type { RequestContext } from '#platform/request-context.ts'
 
@@ -31,7 +31,7 @@ export class Limits {
   }
 
   /** Takes one token, or tells when there will be one. */
-  take(operation: Operation, context: RequestContext): Outcome<never> | undefined {
+  take(operation: Operation, context: RequestContext): Refusal | undefined {
     const rate = operation.limit ?? this.#standard
     const key = `${context.traffic === 'shadow' ? 'shadow.' : ''}${operation.id} ${context.actor.id}`
     const nowMs = this.#nowMs()

@@ -1,8 +1,8 @@
 import type { TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
-import { type Outcome, refused } from '#kernel/outcome.ts'
+import { type Refusal, refused } from '#kernel/outcome.ts'
 
-export type Validate = (input: unknown) => Outcome<never> | undefined
+export type Validate = (input: unknown) => Refusal | undefined
 
 /** Compiles a schema once; the check names the first field at fault as a JSON pointer and says what would be right. */
 export function compileValidation(schema: TSchema): Validate {
