@@ -45,7 +45,7 @@ async function runTogether(run: BatchRun): Promise<Outcome<unknown>[]> {
   } catch (error) {
     if (isOperational(error)) {
       run.breaker.failed()
-      run.log.warn({ err: error, operation: run.operation.id, entries: run.entries.length }, 'batch failed for an operational reason')
+      run.log.warn({ err: error, ...about(run), entries: run.entries.length }, 'batch failed for an operational reason')
       return run.entries.map(() =>
         refused('platform.unavailable', 'The database can not be reached; try again with the same idempotency key.', undefined, {
           retryAfterSeconds: 1,
@@ -53,15 +53,22 @@ async function runTogether(run: BatchRun): Promise<Outcome<unknown>[]> {
       )
     }
     if (run.entries.length === 1) {
-      run.log.error({ err: error, operation: run.operation.id, commandId: run.entries[0]?.commandId }, 'operation broke')
+      run.log.error({ err: error, ...about(run), commandId: run.entries[0]?.commandId }, 'operation broke')
       return [refused('platform.internal', 'Something broke on our side; it was logged under this trace id.')]
     }
-    run.log.warn({ err: error, operation: run.operation.id, entries: run.entries.length }, 'batch broke; its entries run one by one')
+    run.log.warn({ err: error, ...about(run), entries: run.entries.length }, 'batch broke; its entries run one by one')
     const outcomes: Outcome<unknown>[] = []
     for (const entry of run.entries) outcomes.push(...(await runTogether({ ...run, entries: [entry] })))
     return outcomes
   }
 }
+
+/** Said by the line itself: it is written when the batch is over, outside of any caller's context. */
+const about = ({ operation, scope, entries }: BatchRun) => ({
+  operation: operation.id,
+  ...scope,
+  traceId: entries[0]?.call.context.traceId,
+})
 
 function runOnce(run: BatchRun): Promise<Outcome<unknown>[]> {
   const { operation, scope, entries } = run

@@ -49,7 +49,10 @@ export function openHttp(options: HttpOptions): FastifyInstance {
       done(error as Error)
     }
   })
-  app.setErrorHandler((error, request, reply) => sendFailure(reply, failureOf(error, request, options), newTraceId()))
+  app.setErrorHandler((error, request, reply) => {
+    const traceId = newTraceId()
+    return sendFailure(reply, failureOf(error, request, { ...options, traceId }), traceId)
+  })
   app.setNotFoundHandler((request, reply) =>
     sendFailure(
       reply,
@@ -79,7 +82,7 @@ function parseJson(body: Buffer): unknown {
   }
 }
 
-function failureOf(error: unknown, request: FastifyRequest, options: HttpOptions): Failure {
+function failureOf(error: unknown, request: FastifyRequest, options: HttpOptions & { traceId: string }): Failure {
   if (error instanceof BadBody) return error.failure
   const { code, message } = error as { code?: string; message: string }
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
@@ -91,7 +94,7 @@ function failureOf(error: unknown, request: FastifyRequest, options: HttpOptions
   if (code?.startsWith('FST_ERR_CTP')) return refused('platform.malformed_body', message, 'body').error
   if (code === 'FST_ERR_BAD_URL' || code === 'FST_ERR_MAX_PARAM_LENGTH')
     return refused('platform.invalid_input', 'The path is malformed.', 'path').error
-  options.log.error({ err: error, url: request.url }, 'request broke')
+  options.log.error({ err: error, url: request.url, traceId: options.traceId }, 'request broke')
   return refused('platform.internal', 'Something broke on our side; it was logged under this trace id.').error
 }
 

@@ -135,6 +135,11 @@ class ConsumerLoop {
     return { traffic: this.traffic, rehearsalId }
   }
 
+  /** Whose work a log line is about. The loop itself runs outside of any event's context. */
+  #about(event: DeliveredEvent | undefined) {
+    return { consumer: this.consumer.name, traffic: this.traffic, rehearsalId: event?.rehearsalId ?? null, traceId: event?.traceId ?? null }
+  }
+
   async #run(): Promise<void> {
     let failures = 0
     while (!this.#stopping) {
@@ -220,7 +225,10 @@ class ConsumerLoop {
     const wanted = batch.filter((row) => consumer.types.includes(row.type))
     const tooNew = wanted.findIndex((row) => row.schema_version > (consumer.schemaVersion ?? 1))
     if (tooNew === 0) {
-      this.#options.log.warn({ consumer: consumer.name, event: wanted[0]?.id }, 'event of a newer schema version waits for a newer worker')
+      this.#options.log.warn(
+        { consumer: consumer.name, traffic: this.traffic, event: wanted[0]?.id },
+        'event of a newer schema version waits for a newer worker',
+      )
       return 'idle'
     }
     if (tooNew > 0) {
@@ -253,7 +261,7 @@ class ConsumerLoop {
       this.#cursor = until
     } catch (error) {
       if (error instanceof CursorMoved || isOperational(error)) throw error
-      this.#options.log.warn({ err: error, consumer: this.consumer.name, events: clear.length }, 'batch failed; its events run one by one')
+      this.#options.log.warn({ err: error, ...this.#about(events[0]), events: clear.length }, 'batch failed; its events run one by one')
       await this.#oneByOne(cursor, until, events)
     }
     this.#options.observe?.(this.consumer.name, this.traffic, rows.length, (performance.now() - started) / 1000)
@@ -280,7 +288,7 @@ class ConsumerLoop {
       } catch (error) {
         if (error instanceof CursorMoved || isOperational(error)) throw error
         if (attempt < attemptsBeforeParking) continue
-        this.#options.log.error({ err: error, consumer: this.consumer.name, event: event.id, key: event.key }, 'event parked')
+        this.#options.log.error({ err: error, ...this.#about(event), event: event.id, key: event.key }, 'event parked')
         await this.#commit(at, event.id, [], [{ event, error: error instanceof Error ? error.message : String(error) }])
         this.#parkedKeys?.add(event.key)
         return
@@ -383,7 +391,7 @@ class ConsumerLoop {
         )
       } catch (error) {
         stuck.add(row.key)
-        this.#options.log.warn({ err: error, consumer: this.consumer.name, event: event.id }, 'parked event still fails')
+        this.#options.log.warn({ err: error, ...this.#about(event), event: event.id }, 'parked event still fails')
       }
     }
     this.#parkedKeys = undefined
