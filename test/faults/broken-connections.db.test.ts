@@ -1,4 +1,4 @@
-import pg from 'pg'
+import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { statement } from '#platform/database.ts'
 import { openTestDatabases, type TestDatabases } from '#test/databases.ts'

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '#kernel/time.ts'
 import { readConfig } from '#platform/config.ts'
+import { openLog } from '#platform/logs.ts'
 import { openTestDatabases, type TestDatabases } from '#test/databases.ts'
 import { untilTrue } from '#test/until.ts'
 import { cityOf, settleCity } from '../../src/cli/city.ts'
@@ -17,6 +18,8 @@ export interface Whole {
   readonly key: string
   readonly city: ReturnType<typeof cityOf>
   readonly logged: { level: string; facts: object; message: string }[]
+  /** The same as lines that the real log wrote. */
+  readonly lines: Record<string, unknown>[]
   /** A call over HTTP as the key's client. */
   call(
     method: string,
@@ -34,7 +37,12 @@ export async function openWhole(variables: Record<string, string> = {}, { shadow
   const dataDir = await mkdtemp(join(tmpdir(), 'throughline-whole-'))
   const config = readConfig({ HTTP_PORT: '0', DATA_DIR: dataDir, LIMIT_PER_SECOND: '100000', LIMIT_BURST: '100000', ...variables })
   const logged: Whole['logged'] = []
-  const note = (level: string) => (facts: object, message: string) => void logged.push({ level, facts, message })
+  const lines: Whole['lines'] = []
+  const written = openLog('info', { write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>) })
+  const note = (level: 'info' | 'warn' | 'error') => (facts: object, message: string) => {
+    logged.push({ level, facts, message })
+    written[level](facts, message)
+  }
   const log = { info: note('info'), warn: note('warn'), error: note('error') }
   const engines = {
     server: t.server,
@@ -63,6 +71,7 @@ export async function openWhole(variables: Record<string, string> = {}, { shadow
     key,
     city,
     logged,
+    lines,
     async call(method, path, body, headers = {}) {
       const raw = typeof body === 'string' || body instanceof Uint8Array
       const response = await fetch(server.url + path, {
