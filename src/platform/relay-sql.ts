@@ -64,9 +64,11 @@ export function relayStatementsOf({ name, from, into }: Consumer) {
   }
 }
 
-/** Deletes what every reader of this outbox has taken, oldest first. */
+/** Deletes what every reader of this outbox has taken, oldest first, and says how many. */
 export const pruneStatement = (from: ContextName) =>
-  statement<{ id: number }>(
+  statement<{ pruned: number }>(
     `${from}.prune_outbox`,
-    `delete from ${from}.outbox where id in (select id from ${from}.outbox where id <= $1 order by id limit $2) returning id`,
+    `with gone as (
+       delete from ${from}.outbox where id in (select id from ${from}.outbox where id <= $1 order by id limit $2) returning 1
+     ) select count(*)::int as pruned from gone`,
   )

@@ -20,7 +20,7 @@ export interface Relay {
   backlog(traffic: Traffic): Promise<{ consumer: string; waiting: number; parked: number; oldestAgeMs: number }[]>
   /** Runs parked events of a consumer again, in order; those that succeed leave the parking place. */
   replayParked(consumer: string, scope: Traffic): Promise<{ replayed: number; stillParked: number }>
-  /** Deletes events that every consumer has taken, at most `most` an outbox, so that pruning never holds locks for long. */
+  /** Deletes events that every consumer has taken, at most `most` an outbox, a little at a time, and not during a rush. */
   prune(traffic: Traffic, most?: number): Promise<number>
   /** Finishes the batches under way. */
   close(): Promise<void>
@@ -47,6 +47,8 @@ const batchesApartMs = { prompt: 25, unhurried: 100 } as const
 const rushOfCallers = 16
 /** An unhurried consumer makes room for a rush no longer than this, counted from its oldest event. */
 const longestRoomMs = 60_000
+/** Deleted in one statement; 2,000 rows take a few milliseconds and no one waits longer for them. */
+const mostPrunedAtOnce = 2_000
 /** An event that throws for an unforeseen reason is tried this often alone before it is parked. */
 const attemptsBeforeParking = 3
 
@@ -74,12 +76,19 @@ export function openRelay(options: RelayOptions): Relay {
     },
     async prune(traffic, most = 20_000) {
       let pruned = 0
+      const scope: Scope = { traffic, rehearsalId: traffic === 'shadow' ? 'relay' : null }
       for (const from of new Set(options.consumers.map((consumer) => consumer.from))) {
         const readers = loops.filter((loop) => loop.traffic === traffic && loop.consumer.from === from)
         const taken = Math.min(...(await Promise.all(readers.map((loop) => loop.storedCursor()))))
-        const scope: Scope = { traffic, rehearsalId: traffic === 'shadow' ? 'relay' : null }
-        const rows = await options.databases.of(from).write(scope, (context) => context.query(pruneStatement(from), [taken, most]))
-        pruned += rows.length
+        for (let left = most; left > 0; left -= mostPrunedAtOnce) {
+          // A rush has better uses for the disk; what is taken already can lie a while.
+          if ((options.pressing?.() ?? 0) >= rushOfCallers) break
+          const [row] = await options.databases
+            .of(from)
+            .write(scope, (context) => context.query(pruneStatement(from), [taken, Math.min(left, mostPrunedAtOnce)]))
+          pruned += row?.pruned ?? 0
+          if ((row?.pruned ?? 0) < mostPrunedAtOnce) break
+        }
       }
       return pruned
     },
