@@ -311,7 +311,8 @@ class ConsumerLoop {
     events: readonly DeliveredEvent[],
     park: readonly { event: DeliveredEvent; error: string }[],
   ): Promise<void> {
-    const rehearsalId = events[0]?.rehearsalId ?? park[0]?.event.rehearsalId
+    // A rehearsal's event that leaked into live is refused as work, yet parking it must not be: it would hold up all behind it.
+    const rehearsalId = events[0]?.rehearsalId ?? (this.traffic === 'shadow' ? park[0]?.event.rehearsalId : null)
     const scope = this.#scope(rehearsalId ?? undefined)
     const context = { ...systemContext(this.consumer.name, scope.traffic, scope.rehearsalId), traceId: events[0]?.traceId ?? '' }
     const deliver = () =>
