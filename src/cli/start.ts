@@ -97,7 +97,7 @@ function untilAskedToStop(): Promise<void> {
 }
 
 /** Time between two steps of the demo's staff: an order is at the door about three seconds after it was placed. */
-const stepMs = 200
+const stepMs = 150
 
 async function startDemo(core: Core, engines: Engines, server: Server | undefined, say: (line: string) => void): Promise<Demo> {
   const city = cityOf(systemClock.now())
