@@ -25,20 +25,22 @@ export interface ServerOptions {
   readonly engines: Engines
   readonly clock: Clock
   readonly log: Log
+  /** True until the rest of the process is up: who sends traffic here waits for it. */
+  readonly isStarting?: () => boolean
 }
 
 export const version = (JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')) as { version: string }).version
 
 const ping = statement('platform.ping', 'select 1')
 
-export async function openServer({ core, config, engines, clock, log }: ServerOptions): Promise<Server> {
+export async function openServer({ core, config, engines, clock, log, isStarting = () => false }: ServerOptions): Promise<Server> {
   let stopping = false
   const app = openHttp({ runner: core.runner, authentication: core.authentication, shadowKeys: core.shadowKeys, clock, log })
   await mountPages(app, {
     openApi: openApiOf(core.runner.operations, version, config.publicUrl ?? '/'),
     metrics: core.metrics,
     readiness: async () => {
-      const parts: Record<string, string | null> = { process: stopping ? 'is stopping' : null }
+      const parts: Record<string, string | null> = { process: stopping ? 'is stopping' : isStarting() ? 'is starting' : null }
       for (const traffic of bothTraffics) {
         const scope = { traffic, rehearsalId: traffic === 'shadow' ? 'housekeeping' : null }
         parts[`database ${traffic}`] = await core.databases

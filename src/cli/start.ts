@@ -38,8 +38,9 @@ export const startVerb: Verb = {
     const traces = config.otlpEndpoint === undefined ? undefined : await openTraces({ endpoint: config.otlpEndpoint, log })
     const core = await openCore({ config, engines, clock: systemClock, log, ...(traces === undefined ? {} : { traces }) })
     const roles = new Set(config.roles.split(','))
+    let isUp = false
     const server = roles.has('http')
-      ? await openServer({ core, config, engines, clock: systemClock, log }).catch(async (error: unknown) => {
+      ? await openServer({ core, config, engines, clock: systemClock, log, isStarting: () => !isUp }).catch(async (error: unknown) => {
           await core.close()
           await engines.close()
           throw portTaken(error, config) ?? error
@@ -52,6 +53,7 @@ export const startVerb: Verb = {
       `ready in ${((performance.now() - started) / 1000).toFixed(1)} s${server === undefined ? '' : ` at ${server.url}   API reference: ${server.url}/docs`}`,
     )
     if (demo !== undefined) out.say(demo.invitation)
+    isUp = true
     await untilAskedToStop()
     out.say('stopping: finishing what is under way')
     await stop({ demo, server, core, engines, config })

@@ -43,7 +43,10 @@ describe('npm start', { timeout: 90_000 }, () => {
   const order = (n: number) => orderOf(n, citySeed, (address) => city.address(address))
 
   test('on an empty folder it becomes ready, and the command that it prints places an order that is delivered within ten seconds', async () => {
-    server = await start()
+    server = folder.run(['start', '--demo'])
+    await untilTrue(() => folder.isReady(), 60_000, 'a ready server')
+    // Ready means all of it: rounds are planned and the city is settled, not only that somebody listens.
+    await server.said(/^ready in /m, 100)
     const [command] = await server.said(/^curl .*$/m)
     authorization = /Authorization: (Bearer [^']+)/.exec(command)?.[1] ?? ''
     first = JSON.parse(await runAsPasted(command)) as Placed
