@@ -1,3 +1,4 @@
+import { ConfigError } from '#platform/config.ts'
 import { checkVerb } from './cli/check.ts'
 import { UsageError, type Verb } from './cli/command.ts'
 import { demoVerb } from './cli/demo.ts'
@@ -38,7 +39,7 @@ async function main(words: readonly string[]): Promise<number> {
 try {
   process.exitCode = await main(process.argv.slice(2))
 } catch (error) {
-  if (!(error instanceof UsageError)) throw error
+  if (!(error instanceof UsageError || error instanceof ConfigError)) throw error
   process.stderr.write(`throughline: ${error.message}\n`)
   process.exitCode = 2
 }

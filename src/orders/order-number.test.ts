@@ -32,7 +32,7 @@ describe('order numbers', () => {
 
   test('one wrong digit and two swapped neighbours are found by the check digit', () => {
     fc.assert(
-      fc.property(ids, fc.nat(11), fc.constantFrom(...'0123456789BCDFGHJKMNPQRSTVWXYZ'), (id, at, digit) => {
+      fc.property(ids, fc.nat(11), fc.constantFrom(...'0123456789BCDFGHJKMNPQRSTVWXYZ'.split('')), (id, at, digit) => {
         const [prefix = '', block = '', place = ''] = number(id).split('-')
         const body = block + place
         const wrong = body.slice(0, at) + digit + body.slice(at + 1)

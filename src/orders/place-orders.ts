@@ -31,7 +31,7 @@ export async function placeOrders(deps: PlaceDeps, context: WriteContext, asked:
   )
   const checked = asked.map(({ input }) => checkOrder(input, store, sku))
   const good = checked.filter((outcome) => outcome.ok).length
-  if (good === 0) return checked.map((outcome) => (outcome.ok ? refused('orders.none', 'unreachable') : outcome))
+  if (good === 0) return checked.flatMap((outcome) => (outcome.ok ? [] : [outcome]))
   const ids = await deps.ids.take(context, good)
   const orders: NewOrder[] = []
   const outcomes = checked.map((outcome, index): Outcome<Placed> => {

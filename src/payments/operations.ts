@@ -123,7 +123,7 @@ export function paymentOperations(payments: Faces): readonly Operation[] {
     output: Type.Object({ first: Type.Boolean() }, closed),
     // Open to all: the signature is the proof, and it covers what is acted on.
     scopes: [],
-    http: { method: 'POST', path: '/v1/payments/webhooks/:gateway', status: 200 },
+    http: { method: 'POST', path: '/v1/payments/webhooks/:gateway', status: 200, batchPath: null },
     batch: { largest: 128, longestWaitMs: 2 },
     idempotency: 'inherent',
     // All webhooks of a gateway come from one client: its limit is that of the whole system, not that of a caller.

@@ -13,7 +13,8 @@ import { shadowHeader, type ShadowKeys, verifyShadow } from '#platform/shadow-he
 /** Path of an operation's batch twin: its own path without parameters, and `/batch`. */
 export function batchPathOf(operation: Operation): string | undefined {
   if (operation.kind !== 'command' || operation.batch.largest < 2) return undefined
-  return operation.http.batchPath ?? `${operation.http.path.replace(/\/:[^/]+/g, '')}/batch`
+  if (operation.http.batchPath !== undefined) return operation.http.batchPath ?? undefined
+  return `${operation.http.path.replace(/\/:[^/]+/g, '')}/batch`
 }
 
 export const largestRequestOf = (operation: Operation): number => operation.batch.largestRequest ?? 5_000

@@ -26,7 +26,8 @@ interface AnyOperation<I extends TSchema, O extends TSchema> {
     readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
     readonly path: string
     readonly status?: number
-    readonly batchPath?: string
+    /** null: no batch twin. */
+    readonly batchPath?: string | null
   }
   readonly batch: {
     /** Most commands in one call of the body (and so in one transaction). */

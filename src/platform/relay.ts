@@ -344,7 +344,8 @@ class ConsumerLoop {
   }
 
   async #loadParkedKeys(): Promise<Set<string>> {
-    if (this.#parkedKeys === undefined) {
+    // Read again while anything is parked: a replay from another process may have cleared it.
+    if (this.#parkedKeys === undefined || this.#parkedKeys.size > 0) {
       const into = this.#options.databases.of(this.consumer.into)
       const rows = await into.read(this.#scope(), (context) => context.query(this.#sql.parkedKeys, [this.consumer.name]))
       this.#parkedKeys = new Set(rows.map((row) => row.key))
