@@ -61,7 +61,7 @@ p { margin: 0; color: var(--soft) }
 .past { list-style: none; padding: 0; margin: 0 }
 .past li { display: flex; gap: 1rem; padding: .5rem 0; border-top: 1px solid var(--line) }
 .past li:first-child { border-top: 0 }
-.past time { flex: 0 0 8.5rem; color: var(--soft); font-size: .875rem; font-variant-numeric: tabular-nums }
+.past time { flex: 0 0 auto; white-space: nowrap; color: var(--soft); font-size: .875rem; font-variant-numeric: tabular-nums }
 `
 
 // The one style sheet is allowed by its hash, nothing else at all: no script, no image, no frame around the page.
