@@ -4,6 +4,7 @@ import { systemClock } from '#kernel/time.ts'
 import { seeded } from '#partners/made-city/index.ts'
 import { type SandboxServer, startSandboxServer } from '#partners/sandbox-pg/server.ts'
 import { readConfig } from '#platform/config.ts'
+import { outboxPositions } from '#test/outbox-positions.ts'
 import { isAlive, openServerFolder, type ServerFolder, type Spawned } from '#test/server-folder.ts'
 import { untilTrue } from '#test/until.ts'
 import { cityOf, settleCity } from '../../src/cli/city.ts'
@@ -218,7 +219,11 @@ async function drain(folder: ServerFolder, gateway: SandboxServer): Promise<numb
   try {
     await untilTrue(
       // Payments on both sides of the outbox: an event on its way may open one, and its end announces another.
-      async () => (await isSettled()) && gateway.webhooksWaiting() === 0 && (await eventsWaiting(folder)) === 0 && (await isSettled()),
+      async () => {
+        const before = await outboxPositions(admin)
+        const isQuiet = (await isSettled()) && gateway.webhooksWaiting() === 0 && (await eventsWaiting(folder)) === 0
+        return isQuiet && (await isSettled()) && (await outboxPositions(admin)) === before
+      },
       drainedWithinMs,
       'the end of all work under way',
     ).catch((error: unknown) => {

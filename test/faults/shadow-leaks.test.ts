@@ -213,6 +213,7 @@ describe('a shadow leak is refused', { timeout: 60_000 }, () => {
     })
 
     test('a webhook about a shadow charge that comes without the mark is refused, and live keeps nothing of it', async () => {
+      await whole.drained()
       const before = await fingerprintOf(admin.live)
       const body = { status: 'captured', ref: 'ch_1', amountMinor: 500, currency: 'CAD' }
       const payload = JSON.stringify({ kind: 'charge', key: 'any-shadow-charge-1', httpStatus: 200, body })
