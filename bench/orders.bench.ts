@@ -16,7 +16,7 @@ const seconds = numberFlag('seconds', 15)
 const clients = numberFlag('clients', 64)
 const house = await openBenchHouse()
 try {
-  const raw = await rawOrderInserts(house, 5)
+  const raw = await rawOrderInserts(house, numberFlag('raw-seconds', 5))
   const server = await startServer(house)
   const bodies = threeLineOrders(house, 2_000).map((body) => JSON.stringify(body))
   const cpuBefore = server.cpuSeconds()

@@ -1,4 +1,5 @@
 import { systemClock } from '#kernel/time.ts'
+import { isDrained } from '#platform/relay.ts'
 import { bothTraffics } from '#platform/request-context.ts'
 import { configOf, parse, reporter, type Verb } from './command.ts'
 import { withCore } from './session.ts'
@@ -15,7 +16,8 @@ export const checkVerb: Verb = {
     return withCore({ config, clock: systemClock, say: () => undefined }, async (core) => {
       // A running server may just be carrying something over; a broken one will still have it in ten seconds.
       const deadline = performance.now() + flags.number('wait', 10) * 1000
-      while (performance.now() < deadline && !(await isQuiet(core))) await new Promise((resolve) => setTimeout(resolve, 100))
+      while (performance.now() < deadline && !((await isDrained(core.relay, 'live')) && (await isDrained(core.relay, 'shadow'))))
+        await new Promise((resolve) => setTimeout(resolve, 100))
       const checks: { traffic: string; check: string; breaks: readonly string[] }[] = []
       for (const traffic of bothTraffics) {
         for (const result of await core.check(traffic)) {
@@ -30,9 +32,4 @@ export const checkVerb: Verb = {
       return breaks.length === 0 ? 0 : 1
     })
   },
-}
-
-async function isQuiet(core: Parameters<Parameters<typeof withCore>[1]>[0]): Promise<boolean> {
-  const backlogs = await Promise.all(bothTraffics.map((traffic) => core.relay.backlog(traffic)))
-  return backlogs.flat().every(({ waiting }) => waiting === 0)
 }

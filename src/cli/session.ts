@@ -4,6 +4,7 @@ import type { Config } from '#platform/config.ts'
 import { migrateJobs } from '#platform/jobs-engine.ts'
 import { openLog } from '#platform/logs.ts'
 import { migrate } from '#platform/migrations.ts'
+import { isDrained as nothingOnItsWay } from '#platform/relay.ts'
 import { type Core, openCore } from '../core.ts'
 import { type Engines, openEngines } from '../engines.ts'
 
@@ -33,9 +34,9 @@ export async function withCore<T>({ config, clock, say }: SessionOptions, work: 
 /** Whether every consumer has taken every event of live traffic and no payment is under way. */
 export async function isDrained(core: Core): Promise<boolean> {
   await core.payments.executor.idle()
-  const backlog = await core.relay.backlog('live')
+  const drained = await nothingOnItsWay(core.relay, 'live')
   const { waiting, out, unrecorded } = core.payments.executor.stats()
-  return backlog.every((consumer) => consumer.waiting === 0) && waiting + out + unrecorded === 0
+  return drained && waiting + out + unrecorded === 0
 }
 
 /** Waits until all is drained; false when it is not within the time. */
