@@ -1,5 +1,14 @@
 import { SettableClock } from '#kernel/time.ts'
-import { FolderError, type OlistDesk, playOlist, readOlist, type ReasonCode, reasons, type Verdict } from '#partners/olist/index.ts'
+import {
+  FolderError,
+  type OlistDesk,
+  playOlist,
+  readOlist,
+  type ReasonCode,
+  reasons,
+  type TickSize,
+  type Verdict,
+} from '#partners/olist/index.ts'
 import { systemContext } from '#platform/request-context.ts'
 import type { Core } from '../core.ts'
 import { configOf, parse, reporter, table, UsageError, type Verb } from './command.ts'
@@ -43,21 +52,25 @@ export interface ImportOptions {
   readonly clock: SettableClock
   readonly folder: string
   readonly say?: (line: string) => void
+  /** How much of the data set's time is played at once. */
+  readonly tick?: TickSize
 }
 
-/** Imports a folder and judges each of its orders. Starts the core's relay. */
-export async function importOlist({ core, clock, folder, say }: ImportOptions): Promise<{ verdicts: Verdict[]; seconds: number }> {
+/** Imports a folder and judges each of its orders. Starts the core's relay; the core's own jobs must not run. */
+export async function importOlist({ core, clock, folder, say, tick }: ImportOptions): Promise<{ verdicts: Verdict[]; seconds: number }> {
   const started = performance.now()
   const data = await readOlist(folder)
   if (data.strayRows > 0) say?.(`${data.strayRows} rows of items and payments belong to no order of orders.csv`)
-  core.relay.start()
   let saidAt = started
   const verdicts = await playOlist(data, {
     desk: deskOf(core, clock),
+    ...(tick === undefined ? {} : { tick }),
     progress(at, stepsDone) {
       if (performance.now() - saidAt < 2_000) return
       saidAt = performance.now()
-      say?.(`${((saidAt - started) / 1000).toFixed(0).padStart(4)} s  ${at.toISOString().slice(0, 10)}  ${String(stepsDone).padStart(7)} steps`)
+      say?.(
+        `${((saidAt - started) / 1000).toFixed(0).padStart(4)} s  ${at.toISOString().slice(0, 10)}  ${String(stepsDone).padStart(7)} steps`,
+      )
     },
   })
   return { verdicts, seconds: (performance.now() - started) / 1000 }
@@ -66,7 +79,7 @@ export async function importOlist({ core, clock, folder, say }: ImportOptions): 
 /** Most calls handed to the runner at once; its queues hold several such. */
 const mostCalls = 1_000
 
-function deskOf(core: Core, clock: SettableClock): OlistDesk {
+export function deskOf(core: Core, clock: SettableClock): OlistDesk {
   const context = systemContext('olist_import')
   return {
     async call(operation, calls) {
@@ -78,6 +91,9 @@ function deskOf(core: Core, clock: SettableClock): OlistDesk {
       return outcomes
     },
     setClock: (now) => clock.set(now),
+    now: () => clock.now(),
+    start: () => core.relay.start(),
+    sweepPayments: async () => void (await core.payments.sweep({ traffic: 'live', rehearsalId: null })),
     // Twice: while consumers are asked one after the other, an event may pass from one not yet asked to one asked before.
     isQuiet: async () => (await isDrained(core)) && (await isDrained(core)),
   }
@@ -105,11 +121,20 @@ function describe(verdicts: readonly Verdict[]): string {
   const unexplained = verdicts.filter(({ kind }) => kind === 'unexplained')
   return [
     '',
-    table([['status', 'orders', 'as expected', 'explained', 'unexplained'], ...statuses.map(([status, of]) => rowOf(status, of)), rowOf('all', verdicts)]),
+    table([
+      ['status', 'orders', 'as expected', 'explained', 'unexplained'],
+      ...statuses.map(([status, of]) => rowOf(status, of)),
+      rowOf('all', verdicts),
+    ]),
     '',
     'breaks by reason; an order may have several',
-    table([['orders', 'reason', 'example'], ...byReason(verdicts).map(([code, found]) => [found.length, reasons[code], `${found[0]?.id}: ${found[0]?.detail}`])]),
-    ...(unexplained.length === 0 ? [] : ['', 'unexplained', ...unexplained.slice(0, 20).map(({ id, status, problem }) => `${id} (${status}) ${problem}`)]),
+    table([
+      ['orders', 'reason', 'example'],
+      ...byReason(verdicts).map(([code, found]) => [found.length, reasons[code], `${found[0]?.id}: ${found[0]?.detail}`]),
+    ]),
+    ...(unexplained.length === 0
+      ? []
+      : ['', 'unexplained', ...unexplained.slice(0, 20).map(({ id, status, problem }) => `${id} (${status}) ${problem}`)]),
     '',
   ].join('\n')
 }

@@ -2,8 +2,9 @@ import type { OrderPlan } from './order-plan.ts'
 
 /** Steps of many orders that fall into one stretch of time. */
 export interface Tick {
-  /** When its last step was due: the clock stands there while it is played. */
-  readonly at: Date
+  /** When its first and its last step were due. */
+  readonly from: Date
+  readonly to: Date
   /** How many steps of each order are due by then, from the first on. */
   readonly due: ReadonlyMap<OrderPlan, number>
 }
@@ -25,7 +26,7 @@ export function ticksOf(plans: readonly OrderPlan[], { longestMs, mostSteps }: T
   let count = 0
   for (const { plan, at, number } of steps) {
     if (first !== undefined && last !== undefined && (at.getTime() - first.getTime() >= longestMs || count >= mostSteps)) {
-      ticks.push({ at: last, due })
+      ticks.push({ from: first, to: last, due })
       due = new Map()
       first = undefined
       count = 0
@@ -35,6 +36,6 @@ export function ticksOf(plans: readonly OrderPlan[], { longestMs, mostSteps }: T
     count += 1
     due.set(plan, number)
   }
-  if (last !== undefined && count > 0) ticks.push({ at: last, due })
+  if (first !== undefined && last !== undefined) ticks.push({ from: first, to: last, due })
   return ticks
 }

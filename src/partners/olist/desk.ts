@@ -4,8 +4,13 @@ import type { Outcome } from '#kernel/outcome.ts'
 export interface OlistDesk {
   /** Calls an operation many times; one outcome each, in order. */
   call(operation: string, calls: readonly DeskCall[]): Promise<readonly Outcome<unknown>[]>
-  /** Sets what Throughline takes for now. It never goes back. */
+  /** Sets what Throughline takes for now. It never goes back: limits, breakers and slots count by it. */
   setClock(now: Date): void
+  now(): Date
+  /** Begins to carry events from context to context. */
+  start(): void
+  /** Asks the gateway about payments that a process left behind when it died. */
+  sweepPayments(): Promise<void>
   /** Whether every event has been taken by all who wait for it and no payment is under way. */
   isQuiet(): Promise<boolean>
 }
@@ -20,6 +25,7 @@ export interface KnownOrder {
   readonly customerId: string
   readonly state: string
   readonly moneyState: string
+  readonly placedAt: string
 }
 
 /** All orders of a store, by the customer id that tells an order of the data set. */
@@ -27,7 +33,7 @@ export async function ordersOfStore(desk: OlistDesk, storeId: string): Promise<M
   const known = new Map<string, KnownOrder>()
   for (let before: number | null | undefined; before !== null; ) {
     const [page] = await desk.call('orders.list', [{ input: { storeId, limit: 200, ...(before === undefined ? {} : { before }) } }])
-    const { orders, next } = valueOf<{ orders: KnownOrder[]; next: number | null }>(page, 'orders.list')
+    const { orders, next } = valueOf(page, 'orders.list') as { orders: KnownOrder[]; next: number | null }
     for (const order of orders) known.set(order.customerId, order)
     before = next
   }
@@ -35,8 +41,8 @@ export async function ordersOfStore(desk: OlistDesk, storeId: string): Promise<M
 }
 
 /** Of a question that has no reason to be refused. */
-export function valueOf<Value>(outcome: Outcome<unknown> | undefined, operation: string): Value {
-  if (outcome?.ok) return outcome.value as Value
+export function valueOf(outcome: Outcome<unknown> | undefined, operation: string): unknown {
+  if (outcome?.ok) return outcome.value
   throw new Error(`${operation} was refused: ${outcome?.error.code} ${outcome?.error.detail}`)
 }
 

@@ -155,7 +155,9 @@ async function readProducts(folder: string): Promise<Map<string, OlistProduct>> 
       category: row.product_category_name,
       weightGrams: weight === null || weight <= 0 ? null : Math.round(weight),
       // A cubic centimetre is a millilitre.
-      volumeMl: sides.some((side) => side === null || side <= 0) ? null : Math.round(sides.reduce<number>((product, side) => product * (side ?? 0), 1)),
+      volumeMl: sides.some((side) => side === null || side <= 0)
+        ? null
+        : Math.round(sides.reduce<number>((product, side) => product * (side ?? 0), 1)),
     })
   }
   return products

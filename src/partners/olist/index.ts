@@ -1,3 +1,4 @@
+export type { TickSize } from './agenda.ts'
 export type { OlistDesk } from './desk.ts'
 export { readOlist } from './folder.ts'
 export type { Verdict } from './judge.ts'

@@ -22,7 +22,9 @@ export interface Verdict {
   readonly problem: string | null
 }
 
-const tooLate: readonly Expected[] = [{ states: ['shipped', 'delivered'], money: ['captured'] }]
+const tooLate = ({ steps }: OrderPlan): readonly Expected[] => [
+  { states: [steps.some(({ kind }) => kind === 'deliver') ? 'delivered' : 'shipped'], money: ['captured'] },
+]
 const unrouted: readonly Expected[] = [{ states: ['paid'], money: ['captured'] }]
 
 /**
@@ -48,7 +50,7 @@ export function judge(plan: OrderPlan, { standing, met }: { standing: Standing |
   for (const { kind, detail } of met) {
     if (kind === 'cancel_too_late') {
       reasons.push({ code: 'cancelled_after_carrier', detail })
-      accepted = tooLate
+      accepted = tooLate(plan)
     } else if (kind === 'no_zone') {
       reasons.push({ code: 'no_zone', detail })
       accepted = unrouted

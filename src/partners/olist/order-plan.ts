@@ -117,7 +117,12 @@ function placeInputOf(order: OlistOrder, place: OlistPlace | undefined): PlaceIn
   const sellers = [...new Set(items.map(({ seller }) => seller))]
   const sections = sellers.map((seller) => {
     const own = items.filter((item) => item.seller === seller)
-    return { destination, merchantId: seller, shippingMinor: sumMinor(own.map(({ freightMinor }) => freightMinor ?? 0)), items: linesOf(own) }
+    return {
+      destination,
+      merchantId: seller,
+      shippingMinor: sumMinor(own.map(({ freightMinor }) => freightMinor ?? 0)),
+      items: linesOf(own),
+    }
   })
   return {
     storeId: olistStore.storeId,

@@ -12,7 +12,8 @@ export interface Run {
   /** Steps that are done. */
   done: number
   waybillIds: readonly number[]
-  shippedAt: Date | null
+  /** When the waybills were made, then when they were last reported: what is reported next must not lie before it. */
+  knownFrom: Date | null
   readonly met: Met[]
   /** Nothing more can be done for it. */
   over: boolean
@@ -24,7 +25,7 @@ export const runOf = (plan: OrderPlan, known: KnownOrder | null): Run => ({
   orderId: known?.orderId ?? 0,
   done: 0,
   waybillIds: [],
-  shippedAt: null,
+  knownFrom: null,
   met: [],
   over: false,
 })
@@ -53,7 +54,8 @@ function giveUp(run: Run, met: Met): void {
 }
 
 const trouble = (run: Run, what: string, outcome: Outcome<unknown>): void => {
-  if (!outcome.ok && !isPassing(outcome)) giveUp(run, { kind: 'trouble', detail: `${what} was refused: ${outcome.error.code}: ${outcome.error.detail}` })
+  if (!outcome.ok && !isPassing(outcome))
+    giveUp(run, { kind: 'trouble', detail: `${what} was refused: ${outcome.error.code}: ${outcome.error.detail}` })
 }
 
 async function placeOrders(desk: OlistDesk, runs: readonly Run[]): Promise<void> {
@@ -68,7 +70,8 @@ async function placeOrders(desk: OlistDesk, runs: readonly Run[]): Promise<void>
   })
 }
 
-const paidBefore = (run: Run): boolean => run.known !== null && run.known.moneyState !== 'none'
+/** Whether an earlier run has paid it. */
+export const paidBefore = (run: Run): boolean => run.known !== null && run.known.moneyState !== 'none'
 
 async function payOrders(desk: OlistDesk, runs: readonly Run[]): Promise<void> {
   for (const run of runs) if (paidBefore(run)) finish(run)
@@ -89,49 +92,45 @@ async function payOrders(desk: OlistDesk, runs: readonly Run[]): Promise<void> {
 async function shipWaybills(desk: OlistDesk, runs: readonly Run[]): Promise<void> {
   const { ready, waiting } = await routedWaybills(desk, runs)
   for (const { run, reasonCode, reason } of waiting) {
-    giveUp(run, reasonCode === 'no_zone' ? { kind: 'no_zone', detail: reason } : { kind: 'trouble', detail: `no route: ${reasonCode}: ${reason}` })
+    giveUp(
+      run,
+      reasonCode === 'no_zone' ? { kind: 'no_zone', detail: reason } : { kind: 'trouble', detail: `no route: ${reasonCode}: ${reason}` },
+    )
   }
   for (const { run, waybills } of ready) {
     run.waybillIds = waybills.map(({ waybillId }) => waybillId)
-    // What happened before the waybill was made can only have been seen by us now.
-    const made = Math.max(...waybills.map(({ createdAt }) => Date.parse(createdAt)))
-    run.shippedAt = dueOf(run).getTime() >= made ? dueOf(run) : new Date(made)
+    run.knownFrom = new Date(Math.max(...waybills.map(({ createdAt }) => Date.parse(createdAt))))
   }
   await report(
     desk,
-    ready.map(({ run }) => ({ run, to: 'loaded', occurredAt: run.shippedAt ?? dueOf(run) })),
+    ready.map(({ run }) => run),
+    'loaded',
   )
 }
 
 async function deliverWaybills(desk: OlistDesk, runs: readonly Run[]): Promise<void> {
-  await report(
-    desk,
-    runs.map((run) => {
-      const due = dueOf(run)
-      return { run, to: 'delivered', occurredAt: run.shippedAt !== null && run.shippedAt > due ? run.shippedAt : due }
-    }),
-  )
-}
-
-interface Report {
-  readonly run: Run
-  readonly to: string
-  readonly occurredAt: Date
+  await report(desk, runs, 'delivered')
 }
 
 /** A step is done when all waybills of the order are reported. Reporting one again does nothing. */
-async function report(desk: OlistDesk, reports: readonly Report[]): Promise<void> {
-  const moves = reports.flatMap(({ run, to, occurredAt }) => run.waybillIds.map((waybillId) => ({ run, waybillId, to, occurredAt })))
-  const outcomes = await ask(desk, 'waybills.update', moves, ({ waybillId, to, occurredAt }) => ({
-    input: { waybillId, to, occurredAt: occurredAt.toISOString() },
-  }))
-  const left = new Set<Run>()
-  outcomes.forEach(({ run: move, outcome }) => {
-    if (outcome.ok) return
-    left.add(move.run)
-    trouble(move.run, `reporting ${move.to}`, outcome)
+async function report(desk: OlistDesk, runs: readonly Run[], to: string): Promise<void> {
+  const moves = runs.flatMap((run) => run.waybillIds.map((waybillId) => ({ run, waybillId })))
+  const outcomes = await ask(desk, 'waybills.update', moves, ({ run, waybillId }) => {
+    const at = dueOf(run)
+    // What happened before the waybill was made, or before the report ahead of it, can only have been seen by us now.
+    return { input: { waybillId, to, ...(run.knownFrom !== null && at >= run.knownFrom ? { occurredAt: at.toISOString() } : {}) } }
   })
-  for (const { run } of reports) if (!left.has(run)) finish(run)
+  const left = new Set<Run>()
+  outcomes.forEach(({ run: { run }, outcome }) => {
+    if (outcome.ok) return
+    left.add(run)
+    trouble(run, `reporting ${to}`, outcome)
+  })
+  for (const run of runs) {
+    if (left.has(run)) continue
+    run.knownFrom = run.knownFrom !== null && dueOf(run) >= run.knownFrom ? dueOf(run) : desk.now()
+    finish(run)
+  }
 }
 
 async function cancelOrders(desk: OlistDesk, runs: readonly Run[]): Promise<void> {
@@ -141,22 +140,22 @@ async function cancelOrders(desk: OlistDesk, runs: readonly Run[]): Promise<void
   }))
   outcomes.forEach(({ run, outcome }) => {
     if (outcome.ok) finish(run)
-    else if (outcome.error.code === 'orders.not_cancellable' && hasStep(run, 'ship')) giveUp(run, { kind: 'cancel_too_late', detail: outcome.error.detail })
+    else if (outcome.error.code === 'orders.not_cancellable' && hasStep(run, 'ship'))
+      giveUp(run, { kind: 'cancel_too_late', detail: outcome.error.detail })
     else trouble(run, 'cancelling', outcome)
   })
 }
 
-const hasStep = (run: Run, kind: StepKind): boolean => run.plan.steps.some((step) => step.kind === kind)
+export const hasStep = (run: Run, kind: StepKind): boolean => run.plan.steps.some((step) => step.kind === kind)
 
 /**
  * A cancel waits until the order has come as far as its earlier steps lead: what happened a day before must not be overtaken
  * only because it is carried by events.
  */
 async function readyToCancel(desk: OlistDesk, runs: readonly Run[]): Promise<Run[]> {
-  const views = await ask(desk, 'orders.get', runs, (run) => ({ input: { order: String(run.orderId) } }))
-  const states = views.map(({ run, outcome }) => ({ run, state: valueOf<{ state: string }>(outcome, 'orders.get').state }))
+  const states = await answers(desk, stateOfOrder, runs)
   const paid: Run[] = []
-  const ready = states.flatMap(({ run, state }) => {
+  const ready = states.flatMap(({ run, answer: state }) => {
     const wanted = hasStep(run, 'deliver') ? 'delivered' : hasStep(run, 'ship') ? 'shipped' : hasStep(run, 'pay') ? 'allocated' : state
     if (state === wanted || state === 'cancelled') return [run]
     if (wanted === 'allocated' && state === 'paid') paid.push(run)
@@ -187,20 +186,49 @@ interface Routed {
   readonly waiting: { run: Run; reasonCode: string; reason: string }[]
 }
 
-async function routedWaybills(desk: OlistDesk, runs: readonly Run[]): Promise<Routed> {
-  const byOrder = (run: Run): DeskCall => ({ input: { orderId: run.orderId } })
-  const lists = (await ask(desk, 'waybills.list_by_order', runs, byOrder)).map(({ run, outcome }) => ({
-    run,
-    waybills: valueOf<{ waybills: WaybillView[] }>(outcome, 'waybills.list_by_order').waybills,
-  }))
+/** Which orders have routes for all their waybills, and which wait for one in vain; of the others nothing is known yet. */
+export async function routedWaybills(desk: OlistDesk, runs: readonly Run[]): Promise<Routed> {
   const isRouted = (waybills: readonly WaybillView[]): boolean => waybills.length > 0 && waybills.every(({ state }) => state !== 'created')
-  const open = lists.flatMap(({ run, waybills }) => (waybills.length > 0 && !isRouted(waybills) ? [run] : []))
-  const waiting = (await ask(desk, 'assignments.list_by_order', open, byOrder)).flatMap(({ run, outcome }) => {
-    const { assignments } = valueOf<{ assignments: AssignmentView[] }>(outcome, 'assignments.list_by_order')
+  const lists = await answers(desk, waybillsOfOrder, runs)
+  const ready = lists.flatMap(({ run, answer: waybills }) => (isRouted(waybills) ? [{ run, waybills }] : []))
+  const open = lists.flatMap(({ run, answer: waybills }) => (waybills.length > 0 && !isRouted(waybills) ? [run] : []))
+  const waiting = (await answers(desk, assignmentsOfOrder, open)).flatMap(({ run, answer: assignments }) => {
     const stuck = assignments.find(({ state }) => state === 'waiting')
     return stuck === undefined ? [] : [{ run, reasonCode: stuck.reasonCode ?? '', reason: stuck.reason ?? '' }]
   })
-  return { ready: lists.filter(({ waybills }) => isRouted(waybills)), waiting }
+  return { ready, waiting }
+}
+
+interface Question<Answer> {
+  readonly operation: string
+  readonly inputOf: (run: Run) => object
+  readonly read: (value: unknown) => Answer
+}
+
+const stateOfOrder: Question<string> = {
+  operation: 'orders.get',
+  inputOf: (run) => ({ order: String(run.orderId) }),
+  read: (value) => (value as { state: string }).state,
+}
+const waybillsOfOrder: Question<readonly WaybillView[]> = {
+  operation: 'waybills.list_by_order',
+  inputOf: (run) => ({ orderId: run.orderId }),
+  read: (value) => (value as { waybills: WaybillView[] }).waybills,
+}
+const assignmentsOfOrder: Question<readonly AssignmentView[]> = {
+  operation: 'assignments.list_by_order',
+  inputOf: (run) => ({ orderId: run.orderId }),
+  read: (value) => (value as { assignments: AssignmentView[] }).assignments,
+}
+
+/** The same question about each; those that could not be answered just now are left out and will be asked again. */
+async function answers<Answer>(
+  desk: OlistDesk,
+  { operation, inputOf, read }: Question<Answer>,
+  runs: readonly Run[],
+): Promise<{ run: Run; answer: Answer }[]> {
+  const outcomes = await ask(desk, operation, runs, (run) => ({ input: inputOf(run) }))
+  return outcomes.flatMap(({ run, outcome }) => (isPassing(outcome) ? [] : [{ run, answer: read(valueOf(outcome, operation)) }]))
 }
 
 /** One call for each; each with its outcome. */
