@@ -67,8 +67,10 @@ try {
   const known = new Set(
     (await admin.query<{ number: string }>(`select number from orders.orders where channel = 'web'`)).rows.map((row) => row.number),
   )
-  const quiet = async () => (await one<{ n: number }>(`select count(*)::int as n from fulfilment.waybill where state = 'created'`)).n === 0
-  while (!(await quiet())) await new Promise((resolve) => setTimeout(resolve, 50))
+  const routed = async () =>
+    (await one<{ n: number }>(`select count(distinct order_id)::int as n from fulfilment.waybill where state <> 'created'`)).n
+  while ((await routed()) < acknowledged.size && systemClock.now().getTime() - started < (seconds + 120) * 1000)
+    await new Promise((resolve) => setTimeout(resolve, 100))
   const allRouted = systemClock.now().getTime()
   await admin.end()
   const cpu = server.cpuSeconds() - cpuBefore

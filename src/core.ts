@@ -87,7 +87,7 @@ export async function openCore({ config, engines, clock, log, traces }: CoreOpti
     consumers: openFlows({ orders, payments, fulfilment, routing, tracking, log }),
     pollMs: 250,
     observe: observed.relayed,
-    pressing: () => later.runner?.pressing() ?? 0,
+    pressing: () => later.runner?.pressing() ?? false,
     ...(traces === undefined ? {} : { traces }),
     log,
   })

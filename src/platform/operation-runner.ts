@@ -25,8 +25,8 @@ export interface Runner {
   run(operationId: string, call: Call): Promise<Outcome<unknown>>
   /** Runs many calls of one client as the batch twin does: one outcome each, in order; a bad one fails alone. */
   runMany(operationId: string, calls: readonly Call[]): Promise<Outcome<unknown>[]>
-  /** Callers of high-priority operations who have no answer yet: what unhurried work makes room for. */
-  pressing(): number
+  /** Whether a rush of high-priority callers is on: what unhurried work makes room for. */
+  pressing(): boolean
   /** Waits until no batch waits or is under way. */
   drain(): Promise<void>
 }
@@ -63,6 +63,10 @@ interface Prepared {
 }
 
 const deadlineMs = 15_000
+/** At 400 requests/s about two callers wait at any moment; sixteen are a rush. */
+const rushOfCallers = 16
+/** A rush is over when it has not been seen for this long: right after each large batch, for a moment, nobody waits. */
+const rushLastsMs = 250
 const mostWaitingBatches = 64
 
 /**
@@ -139,6 +143,14 @@ export function openRunner(options: RunnerOptions): Runner {
     return outcome
   }
 
+  let rushAtMs = Number.NEGATIVE_INFINITY
+  const enter = (part: Prepared, entry: Entry): Promise<Outcome<unknown>> => {
+    const batcher = batcherOf(part, entry.call.context)
+    const answer = batcher.add(entry)
+    if (part.operation.priority === 'high' && batcher.unanswered >= rushOfCallers) rushAtMs = performance.now()
+    return answer ?? Promise.resolve(overloaded())
+  }
+
   const overloaded = (): Outcome<never> =>
     refused('platform.overloaded', 'Too many calls are waiting; try again with the same idempotency key.', undefined, {
       retryAfterSeconds: 1,
@@ -151,7 +163,7 @@ export function openRunner(options: RunnerOptions): Runner {
       const part = preparedOf(operationId)
       const entry = check(part, call)
       if ('ok' in entry) return finish(part.operation, call, started, entry)
-      const queued = () => Promise.resolve(batcherOf(part, call.context).add(entry) ?? overloaded())
+      const queued = () => enter(part, entry)
       const { traces } = options
       const outcome = await (traces === undefined
         ? queued()
@@ -164,7 +176,7 @@ export function openRunner(options: RunnerOptions): Runner {
       const outcomes = await Promise.all(
         calls.map((call) => {
           const entry = check(part, call)
-          return Promise.resolve('ok' in entry ? entry : (batcherOf(part, call.context).add(entry) ?? overloaded()))
+          return 'ok' in entry ? Promise.resolve(entry) : enter(part, entry)
         }),
       )
       calls.forEach((call, index) => {
@@ -172,13 +184,7 @@ export function openRunner(options: RunnerOptions): Runner {
       })
       return outcomes
     },
-    pressing() {
-      let count = 0
-      for (const { operation, batchers } of prepared.values()) {
-        if (operation.priority === 'high') for (const batcher of batchers.values()) count += batcher.unanswered
-      }
-      return count
-    },
+    pressing: () => performance.now() - rushAtMs < rushLastsMs,
     async drain() {
       for (const { batchers } of prepared.values()) await Promise.all([...batchers.values()].map((batcher) => batcher.drain()))
     },

@@ -51,8 +51,8 @@ export interface RelayOptions {
   readonly pollMs: number
   readonly traffics?: readonly Traffic[]
   readonly observe?: (consumer: string, traffic: Traffic, events: number, seconds: number) => void
-  /** Callers who wait for an answer right now; unhurried consumers make room for them. */
-  readonly pressing?: () => number
+  /** Whether a rush of callers is on; unhurried consumers make room for it. */
+  readonly pressing?: () => boolean
   /** A span for each batch, in the trace of its first event. */
   readonly traces?: Pick<Traces, 'span'>
   readonly log: { warn(facts: object, message: string): void; error(facts: object, message: string): void }
@@ -61,8 +61,6 @@ export interface RelayOptions {
 const largestBatch = { prompt: 256, unhurried: 1_000 } as const
 /** Under load, batches start at least this far apart: fewer and larger ones carry the same events for less work. */
 const batchesApartMs = { prompt: 10, unhurried: 100 } as const
-/** At 400 requests/s about two callers wait at any moment; sixteen are a rush. */
-const rushOfCallers = 16
 /** An unhurried consumer makes room for a rush no longer than this, counted from its oldest event. */
 const longestRoomMs = 60_000
 /** Deleted in one statement; 2,000 rows take a few milliseconds and no one waits longer for them. */
@@ -100,7 +98,7 @@ export function openRelay(options: RelayOptions): Relay {
         const taken = Math.min(...(await Promise.all(readers.map((loop) => loop.storedCursor()))))
         for (let left = most; left > 0; left -= mostPrunedAtOnce) {
           // A rush has better uses for the disk; what is taken already can lie a while.
-          if ((options.pressing?.() ?? 0) >= rushOfCallers) break
+          if (options.pressing?.() === true) break
           const [row] = await options.databases
             .of(from)
             .write(scope, (context) => context.query(pruneStatement(from), [taken, Math.min(left, mostPrunedAtOnce)]))
@@ -203,7 +201,7 @@ class ConsumerLoop {
   async #makeRoom(): Promise<void> {
     const { pressing } = this.#options
     if (this.#priority === 'prompt' || pressing === undefined) return
-    while (!this.#stopping && pressing() >= rushOfCallers) {
+    while (!this.#stopping && pressing()) {
       if (performance.now() - this.#behindSince > longestRoomMs) return
       await delay(batchesApartMs.unhurried)
     }
