@@ -71,18 +71,16 @@ export function orderToDoorstep({ orders, payments, fulfilment, log }: FlowDeps)
       into: 'orders',
       types: ['payments.covered', 'payments.refunded'],
       async handle(context: WriteContext, events: Events<PaymentsCovered | PaymentsRefunded>) {
-        const covered = eventsOf<PaymentsCovered>(events, 'payments.covered')
-        const refunded = eventsOf<PaymentsRefunded>(events, 'payments.refunded')
-        const paid = await orders.cover(
+        const noted = await orders.noteMoney(
           context,
-          covered.map((event) => ({ orderId: event.payload.orderId, ...actorOf(this.name, event) })),
+          events.map((event) => ({
+            orderId: event.payload.orderId,
+            what: event.type === 'payments.covered' ? ('covered' as const) : ('refunded' as const),
+            ...('heldMinor' in event.payload ? { heldMinor: event.payload.heldMinor } : {}),
+            ...actorOf(this.name, event),
+          })),
         )
-        noteRefusals(log, this.name, covered, paid)
-        const noted = await orders.noteRefunds(
-          context,
-          refunded.map((event) => ({ orderId: event.payload.orderId, ...actorOf(this.name, event) })),
-        )
-        noteRefusals(log, this.name, refunded, noted)
+        noteRefusals(log, this.name, events, noted)
       },
     },
     {

@@ -70,24 +70,30 @@ export interface CoverCommand {
   readonly actor: string
 }
 
-/** The money of these orders is there: their items become paid, and `orders.paid` tells fulfilment what to prepare. */
-export async function coverOrders(context: WriteContext, commands: readonly CoverCommand[]): Promise<Outcome<Changed>[]> {
+/** What became of an order's money. */
+export interface MoneyCommand extends CoverCommand {
+  readonly what: 'covered' | 'refunded'
+  /** After a refund: what payments still hold for the order, minor units. */
+  readonly heldMinor?: number
+}
+
+/**
+ * Notes what became of orders' money, in the order it happened, all in one change: the second of two changes of one order
+ * must see what the first decided. Items of a covered order become paid, and `orders.paid` tells fulfilment what to prepare.
+ */
+export async function noteMoney(context: WriteContext, commands: readonly MoneyCommand[]): Promise<Outcome<Changed>[]> {
   const results = await changeOrders(
     context,
-    commands.map((command) => ({ ...command, cause: 'cover', decide: coverOrder })),
+    commands.map((command) => ({
+      ...command,
+      cause: command.what === 'covered' ? 'cover' : 'refund',
+      decide: command.what === 'covered' ? coverOrder : (order: Order) => refundOrder(order, command.heldMinor ?? 0),
+    })),
   )
   const paid = results.flatMap(({ outcome, decision }) =>
     outcome.ok && decision?.changes.some(({ to }) => to === 'paid') ? [outcome.value.orderId] : [],
   )
-  if (paid.length > 0) deferPaidEvents(context, paid)
-  return results.map(({ outcome }) => outcome)
-}
-
-export async function noteRefunds(context: WriteContext, commands: readonly CoverCommand[]): Promise<Outcome<Changed>[]> {
-  const results = await changeOrders(
-    context,
-    commands.map((command) => ({ ...command, cause: 'refund', decide: refundOrder })),
-  )
+  if (paid.length > 0) deferPaidEvents(context, [...new Set(paid)])
   return results.map(({ outcome }) => outcome)
 }
 

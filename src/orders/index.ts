@@ -8,10 +8,10 @@ import {
   type CancelCommand,
   type CoverCommand,
   cancelOrders,
-  coverOrders,
+  type MoneyCommand,
   type MoveCommand,
   moveOrderItems,
-  noteRefunds,
+  noteMoney,
 } from './change-orders.ts'
 import { checkOrders, moneyPage } from './check-orders.ts'
 import { orderOperations } from './operations.ts'
@@ -20,15 +20,14 @@ import type { Changed } from './schemas.ts'
 export type { OrderCancelled, OrderPaid, OrderPlaced } from './events.ts'
 export { type ItemState, itemLifeCycle } from './lifecycle.ts'
 export { isOrderNumber } from './order-number.ts'
-export type { CancelCommand, CoverCommand, MoveCommand }
+export type { CancelCommand, CoverCommand, MoneyCommand, MoveCommand }
 
 /** The face of orders: what flows and ways in may ask. Each command is set-based and works in the transaction it is given. */
 export interface Orders {
   readonly operations: readonly Operation[]
-  cover(context: WriteContext, commands: readonly CoverCommand[]): Promise<Outcome<Changed>[]>
+  noteMoney(context: WriteContext, commands: readonly MoneyCommand[]): Promise<Outcome<Changed>[]>
   moveItems(context: WriteContext, commands: readonly MoveCommand[]): Promise<Outcome<Changed>[]>
   cancel(context: WriteContext, commands: readonly CancelCommand[]): Promise<Outcome<Changed>[]>
-  noteRefunds(context: WriteContext, commands: readonly CoverCommand[]): Promise<Outcome<Changed>[]>
   check(context: ReadContext): Promise<CheckResult[]>
   moneyPage(context: ReadContext, after: number): Promise<{ orderId: number; moneyState: string; totalMinor: number }[]>
 }
@@ -44,10 +43,9 @@ export function openOrders(deps: OrdersDeps): Orders {
   const ids = openIdBlocks(deps.database, 'order')
   return {
     operations: orderOperations({ catalogue, ids, random: deps.random }),
-    cover: coverOrders,
+    noteMoney,
     moveItems: moveOrderItems,
     cancel: cancelOrders,
-    noteRefunds,
     check: checkOrders,
     moneyPage,
   }

@@ -116,10 +116,9 @@ export function coverOrder(order: Order): Outcome<Decision> {
   return moved.ok ? accepted(moveMoney(moved.value, 'captured')) : moved
 }
 
-/** Money went back. When nothing of the order is left, it all did. */
-export function refundOrder(order: Order): Outcome<Decision> {
-  const nothingLeft = order.state === 'cancelled' || order.state === 'returned'
-  return accepted(moveMoney({ changes: [], after: order }, nothingLeft ? 'refunded' : 'partially_refunded'))
+/** Money went back; what payments still hold says whether all of it did. */
+export function refundOrder(order: Order, heldMinor: number): Outcome<Decision> {
+  return accepted(moveMoney({ changes: [], after: order }, heldMinor === 0 ? 'refunded' : 'partially_refunded'))
 }
 
 /** Cancels the items asked for (none given: all). All of them or none. */

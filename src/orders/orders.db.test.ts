@@ -44,9 +44,9 @@ const order = (changes: Partial<PlaceInput> = {}): PlaceInput => ({
 
 const cover = (ids: number[]) =>
   t.databases.of('orders').write(t.live, (context) =>
-    orders.cover(
+    orders.noteMoney(
       context,
-      ids.map((orderId) => ({ orderId, commandId: `pay-${orderId}`, actor: 'system:test' })),
+      ids.map((orderId) => ({ orderId, what: 'covered' as const, commandId: `pay-${orderId}`, actor: 'system:test' })),
     ),
   )
 
@@ -140,6 +140,23 @@ describe('changing', () => {
     )
     expect(events).toHaveLength(1)
     expect(events[0]?.payload.sections[0]?.items).toHaveLength(2)
+  })
+
+  test('covered and refunded in one batch: the second sees what the first decided, and what is left of the money is told', async () => {
+    const { orderId } = await placeOne()
+    const note = (what: 'covered' | 'refunded', heldMinor: number) => ({
+      orderId,
+      what,
+      heldMinor,
+      commandId: `${what}-${orderId}`,
+      actor: 'system:test',
+    })
+    await t.databases.of('orders').write(t.live, (context) => orders.noteMoney(context, [note('covered', 0), note('refunded', 300)]))
+    const [view] = await run<{ state: string; moneyState: string }>('orders.get', [{ order: String(orderId) }])
+    expect(view?.ok && [view.value.state, view.value.moneyState]).toEqual(['paid', 'partially_refunded'])
+    await t.databases.of('orders').write(t.live, (context) => orders.noteMoney(context, [note('refunded', 0)]))
+    const [after] = await run<{ moneyState: string }>('orders.get', [{ order: String(orderId) }])
+    expect(after?.ok && after.value.moneyState).toBe('refunded')
   })
 
   test('two callers who cancel and cover one order at once leave one history without a fork', async () => {

@@ -51,7 +51,7 @@ export const placeInput = Type.Object(
       Type.Object(
         {
           means: Type.Literal('card'),
-          token: text('token of the card at the gateway, such as tok_ok', 128),
+          token: Type.String({ pattern: '^[\\x21-\\x7e]{1,128}$', description: 'token of the card at the gateway, such as tok_ok' }),
           currency: Type.Optional(currency),
         },
         closed,

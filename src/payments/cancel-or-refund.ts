@@ -53,7 +53,10 @@ export async function cancelOrRefund(
       const state = request?.state ?? known?.state ?? null
       return accepted({ requestId: request?.id ?? known?.requestId ?? null, orderId, state, refundingMinor: 0 })
     }
-    const byMinor = command.amountMinor ?? dueMinor(request)
+    const due = dueMinor(request)
+    // A cancel takes off what it can: part of its amount may have been given back as goodwill before.
+    const byMinor = command.mustBeInHand ? (command.amountMinor ?? due) : Math.min(command.amountMinor ?? due, due)
+    if (byMinor === 0 && !command.mustBeInHand) return accepted({ requestId: request.id, orderId, state: request.state, refundingMinor: 0 })
     const problem = refusalOf(command, request, byMinor, inHandMinor(book.legsOf(request)))
     if (problem !== undefined) return problem
     const refundsBefore = book.newRefunds.length

@@ -24,4 +24,6 @@ export interface PaymentsRefunded {
   readonly requestId: number
   readonly orderId: number
   readonly amountMinor: number
+  /** What is still in hand for the order after this refund. */
+  readonly heldMinor: number
 }

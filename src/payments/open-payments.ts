@@ -86,7 +86,7 @@ export function openPayments(deps: PaymentsDeps): Payments {
     requestPayments: requestPayments.bind(null, parts),
     payOrders: payOrders.bind(null, parts),
     cancelOrRefund: cancelOrRefund.bind(null, parts),
-    receiveWebhooks: receiveWebhooks.bind(null, parts, gateways),
+    receiveWebhooks: receiveWebhooks.bind(null, { ...parts, gateways, installation }),
     recordAttemptResults: recordAttemptResults.bind(null, parts),
     findPayments,
   }

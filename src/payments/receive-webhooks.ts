@@ -29,12 +29,11 @@ const insertWebhooks = statement<{ gateway: string; eventId: string }>(
  * together with the answers of calls, so that a webhook racing the answer of its own call is one more result of a batch.
  */
 export async function receiveWebhooks(
-  parts: PaymentParts,
-  gateways: ReadonlyMap<string, GuardedGateway>,
+  parts: PaymentParts & WebhookParts,
   context: WriteContext,
   webhooks: readonly ReceiveWebhook[],
 ): Promise<Outcome<WebhookReceived>[]> {
-  const opened = webhooks.map((webhook) => ({ webhook, read: openWebhook(gateways, context, webhook) }))
+  const opened = webhooks.map((webhook) => ({ webhook, read: openWebhook(parts, context, webhook) }))
   const good = opened.flatMap(({ webhook, read }) => ('notice' in read ? [{ webhook, ...read }] : []))
   const inserted =
     good.length === 0
@@ -63,16 +62,22 @@ export async function receiveWebhooks(
   return outcomes
 }
 
+interface WebhookParts {
+  readonly gateways: ReadonlyMap<string, GuardedGateway>
+  /** Ours; a notice about another one's charge is kept and touches nothing. */
+  readonly installation: string
+}
+
 type Opened = { readonly notice: GatewayNotice; readonly subjectId: number } | { readonly problem: Outcome<never> }
 
-function openWebhook(gateways: ReadonlyMap<string, GuardedGateway>, context: WriteContext, webhook: ReceiveWebhook): Opened {
+function openWebhook({ gateways, installation }: WebhookParts, context: WriteContext, webhook: ReceiveWebhook): Opened {
   const gateway = gateways.get(webhook.gateway)
   if (gateway === undefined) return { problem: refused('payments.unknown_gateway', 'There is no such gateway here.', '/gateway') }
   const notice = gateway.openWebhook(webhook, context.now)
   if ('refused' in notice) return { problem: refused('payments.webhook_refused', notice.refused, '/signature') }
   const key = readKey(notice.key)
-  if (key === undefined || key.kind !== notice.kind) {
-    // Kept: it is signed, so the gateway does have a charge that is not ours. Subject 0 never matches a row.
+  if (key === undefined || key.kind !== notice.kind || key.installation !== installation) {
+    // Kept: it is signed, so the gateway does have a charge that is not ours, perhaps of the database before this one. Subject 0 never matches a row.
     return { notice, subjectId: 0 }
   }
   if (key.traffic !== context.traffic) {

@@ -125,7 +125,14 @@ export function settleRefund(book: PaymentBook, refund: RefundRow, result: Refun
         if (leg.state !== to) book.moveLeg(leg, to, by)
         foldRequest(book, request, by, null)
       }
-      book.announce(paymentsRefunded, request.orderId, { requestId: request.id, orderId: request.orderId, amountMinor: refund.amountMinor })
+      let heldMinor = 0
+      for (const leg of book.legsOf(request)) heldMinor += leg.capturedMinor - leg.refundedMinor
+      book.announce(paymentsRefunded, request.orderId, {
+        requestId: request.id,
+        orderId: request.orderId,
+        amountMinor: refund.amountMinor,
+        heldMinor,
+      })
       return 'applied'
     }
   }

@@ -6,6 +6,7 @@ import type { Authentication } from '#platform/authentication.ts'
 import { inputReaderOf } from '#platform/http-input.ts'
 import type { Operation } from '#platform/operation.ts'
 import type { Call, Runner } from '#platform/operation-runner.ts'
+import { isOperational } from '#platform/sql-retry.ts'
 import { problemOf, statusOf } from '#platform/problem.ts'
 import { newTraceId, type RequestContext } from '#platform/request-context.ts'
 import { shadowHeader, type ShadowKeys, verifyShadow } from '#platform/shadow-header.ts'
@@ -67,9 +68,20 @@ export function openHttp(options: HttpOptions): FastifyInstance {
 
 class BadBody extends Error {
   readonly failure: Failure
-  constructor(detail: string) {
+  constructor(detail: string, field = 'body') {
     super(detail)
-    this.failure = refused('platform.malformed_body', detail, 'body').error
+    this.failure = refused('platform.malformed_body', detail, field).error
+  }
+}
+
+function refuseUnstorable(value: unknown, at: string): void {
+  if (typeof value === 'string') {
+    if (value.includes('\u0000') || !value.isWellFormed()) throw new BadBody('Text can not hold U+0000 or half of a surrogate pair.', at)
+  } else if (typeof value === 'object' && value !== null) {
+    for (const [name, inner] of Object.entries(value)) {
+      refuseUnstorable(name, `${at}/${name}`)
+      refuseUnstorable(inner, `${at}/${name}`)
+    }
   }
 }
 
@@ -77,8 +89,13 @@ function parseJson(body: Buffer): unknown {
   // Decoding would turn broken bytes into U+FFFD without a word, and a name would be stored that nobody sent.
   if (!isUtf8(body)) throw new BadBody('The body is not valid UTF-8.')
   try {
-    return JSON.parse(body.toString('utf8'))
+    const text = body.toString('utf8')
+    const value: unknown = JSON.parse(text)
+    // Only an escape can smuggle in what PostgreSQL can not store: U+0000 and halves of surrogate pairs.
+    if (text.includes('\\u')) refuseUnstorable(value, '')
+    return value
   } catch (error) {
+    if (error instanceof BadBody) throw error
     throw new BadBody(`The body is not JSON: ${error instanceof Error ? error.message : 'unreadable'}.`)
   }
 }
@@ -95,6 +112,9 @@ function failureOf(error: unknown, request: FastifyRequest, options: HttpOptions
   if (code?.startsWith('FST_ERR_CTP')) return refused('platform.malformed_body', message, 'body').error
   if (code === 'FST_ERR_BAD_URL' || code === 'FST_ERR_MAX_PARAM_LENGTH')
     return refused('platform.invalid_input', 'The path is malformed.', 'path').error
+  if (isOperational(error)) {
+    return refused('platform.unavailable', 'The database can not be reached; try again shortly.', undefined, { retryAfterSeconds: 1 }).error
+  }
   options.log.error({ err: error, url: request.url, traceId: options.traceId }, 'request broke')
   return refused('platform.internal', 'Something broke on our side; it was logged under this trace id.').error
 }
@@ -133,6 +153,9 @@ function mount(app: FastifyInstance, operation: Operation, options: HttpOptions)
     method: operation.http.method,
     url: operation.http.path,
     async handler(request, reply) {
+      if (request.url.includes('%00')) {
+        return sendFailure(reply, refused('platform.invalid_input', 'An address can not hold U+0000.', 'path').error, newTraceId())
+      }
       const context = await contextOf(request, options)
       if ('code' in context) return sendFailure(reply, context, newTraceId())
       const idempotencyKey = request.headers['idempotency-key']

@@ -36,6 +36,7 @@ export function relayStatementsOf({ name, from, into }: Consumer) {
       'cursor',
       `insert into ${into}.consumer (name) values ($1) on conflict (name) do update set name = excluded.name returning last_id`,
     ),
+    position: own<{ last_id: number }>('position', `select last_id from ${into}.consumer where name = $1`),
     move: own<{ name: string }>(
       'move',
       `update ${into}.consumer set last_id = $3, moved_at = $4 where name = $1 and last_id = $2 returning name`,

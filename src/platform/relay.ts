@@ -65,6 +65,8 @@ const batchesApartMs = { prompt: 10, unhurried: 100 } as const
 const longestRoomMs = 60_000
 /** Deleted in one statement; 2,000 rows take a few milliseconds and no one waits longer for them. */
 const mostPrunedAtOnce = 2_000
+/** A batch that fails this often for reasons that should pass is taken apart. */
+const operationalFailuresMost = 5
 /** An event that throws for an unforeseen reason is tried this often alone before it is parked. */
 const attemptsBeforeParking = 3
 
@@ -127,6 +129,7 @@ class ConsumerLoop {
   #running: Promise<void> | undefined
   #wake: (() => void) | undefined
   #kicked = false
+  #operationalFailures = 0
   /** When it last had nothing to do: no event that it has not seen is older. */
   #behindSince = performance.now()
 
@@ -284,8 +287,11 @@ class ConsumerLoop {
         held.map((event) => ({ event, error: 'an earlier event of this key is parked' })),
       )
       this.#cursor = until
+      this.#operationalFailures = 0
     } catch (error) {
-      if (error instanceof CursorMoved || isOperational(error)) throw error
+      // What fails again and again for a passing reason does not pass: one by one, what is sound goes on and the rest is found.
+      this.#operationalFailures = isOperational(error) ? this.#operationalFailures + 1 : 0
+      if (error instanceof CursorMoved || (isOperational(error) && this.#operationalFailures < operationalFailuresMost)) throw error
       this.#options.log.warn({ err: error, ...this.#about(events[0]), events: clear.length }, 'batch failed; its events run one by one')
       await this.#oneByOne(cursor, until, events)
     }
@@ -390,8 +396,12 @@ class ConsumerLoop {
   }
 
   async backlog(): Promise<Backlog> {
-    const cursor = await this.storedCursor()
     const { databases } = this.#options
+    // A plain read: looking at the backlog must not wait for the consumer at work on its own row.
+    const [at] = await databases
+      .of(this.consumer.into)
+      .read(this.#scope(), (context) => context.query(this.#sql.position, [this.consumer.name]))
+    const cursor = at?.last_id ?? 0
     const [[open], [parked]] = await Promise.all([
       databases
         .of(this.consumer.from)
