@@ -113,6 +113,10 @@ export function orderToDoorstep({ orders, payments, fulfilment, log }: FlowDeps)
           })),
         )
         noteRefusals(log, this.name, cancelled, calledOff)
+        calledOff.forEach((outcome) => {
+          if (outcome.ok && outcome.value.left.length > 0)
+            log.warn({ consumer: this.name, ...outcome.value }, 'cancelled goods were too far gone to call off')
+        })
       },
     },
     {

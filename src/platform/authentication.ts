@@ -57,8 +57,9 @@ export function openAuthentication(platform: ContextDatabase, nowMs: () => numbe
         .read(live, (context) => context.query(find, [digest, context.now]))
         .then(([row]) => {
           const actor = row === undefined ? undefined : { id: `key:${row.client}`, scopes: row.scopes }
-          // Unknown keys are kept too, so that guessing does not reach the database at will; the bound keeps guesses from filling memory.
-          if (known.size >= mostKept) known.clear()
+          // Unknown keys are kept too, so that one wrong key asks once; the oldest makes room, so that guesses can not fill memory.
+          const [oldest] = known.keys()
+          if (known.size >= mostKept && oldest !== undefined) known.delete(oldest)
           known.set(digest, { actor, untilMs: nowMs() + keepMs })
           return actor
         })

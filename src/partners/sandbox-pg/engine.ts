@@ -180,7 +180,8 @@ export class SandboxEngine {
     this.#sequence += 1
     const charge: Charge = {
       key: asked.key,
-      ref: `ch_${this.#sequence}`,
+      // By key, so that a ref of an engine before this one can never name another charge.
+      ref: `ch_${asked.key}`,
       token: asked.token,
       reference: asked.reference,
       amountMinor: asked.amountMinor,
