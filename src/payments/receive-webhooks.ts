@@ -76,12 +76,13 @@ function openWebhook({ gateways, installation }: WebhookParts, context: WriteCon
   const notice = gateway.openWebhook(webhook, context.now)
   if ('refused' in notice) return { problem: refused('payments.webhook_refused', notice.refused, '/signature') }
   const key = readKey(notice.key)
-  if (key === undefined || key.kind !== notice.kind || key.installation !== installation) {
-    // Kept: it is signed, so the gateway does have a charge that is not ours, perhaps of the database before this one. Subject 0 never matches a row.
+  if (key === undefined || key.kind !== notice.kind) {
+    // Kept: it is signed, so the gateway does have a charge that is not ours. Subject 0 never matches a row.
     return { notice, subjectId: 0 }
   }
   if (key.traffic !== context.traffic) {
     return { problem: refused('payments.webhook_of_other_traffic', `This webhook is about ${key.traffic} traffic.`, '/payload') }
   }
-  return { notice, subjectId: key.id }
+  // Kept, too, when it is about the database before this one: its ids mean other rows now.
+  return { notice, subjectId: key.installation === installation ? key.id : 0 }
 }

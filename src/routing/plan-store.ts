@@ -164,9 +164,15 @@ export async function writeDecided(
     context.traffic,
     context.rehearsalId,
   ])
-  invariant(rows.length === decided.length, `${decided.length} assignments decided, ${rows.length} written`)
+  if (rows.length !== decided.length) throw new AssignedUnderneath(`${decided.length} assignments decided, ${rows.length} written`)
   invariant(rows[0]?.taken === taken.length && rows[0].filled === filled.length, 'a quota or route moved under the lock of its day')
   return new Map(rows.map((row) => [`${row.waybill_id} ${row.attempt}`, row.route_id]))
+}
+
+/** A release or another assignment of the same waybill came first, between our look and our write: look and decide again. */
+class AssignedUnderneath extends Error {
+  override readonly name = 'AssignedUnderneath'
+  readonly code = '40001'
 }
 
 /** An assignment to give back; `beforeCutOff` decides whether its quota returns or burns. */
