@@ -16,7 +16,13 @@ const seconds = numberFlag('seconds', 15)
 const clients = numberFlag('clients', 64)
 const house = await openBenchHouse()
 try {
-  const raw = await rawOrderInserts(house, numberFlag('raw-seconds', 5))
+  const raw = await rawOrderInserts(house, numberFlag('raw-seconds', 10))
+  // From here on as on a server that has run for a while: after a checkpoint the segments of the log that raw inserts filled are used
+  // again, where a new database would stop every commit for each one that it makes.
+  const keeper = new pg.Client(house.engines.server.admin('live'))
+  await keeper.connect()
+  await keeper.query('checkpoint')
+  await keeper.end()
   const server = await startServer(house)
   const bodies = threeLineOrders(house, 2_000).map((body) => JSON.stringify(body))
   const cpuBefore = server.cpuSeconds()
@@ -89,9 +95,9 @@ try {
     bench: 'orders',
     rows: [
       { what: 'orders placed over HTTP', value: load.perSecond, unit: '/s', beside: `${clients} clients, 3 lines` },
-      { what: 'orders placed and paid', value: paidPerSecond, unit: '/s', beside: 'bar 2,000, aim 2,500' },
+      { what: 'orders placed and paid', value: paidPerSecond, unit: '/s', beside: 'bar 2,500' },
       { what: 'answer, median', value: load.p50Ms, unit: 'ms' },
-      { what: 'answer, 99th percentile', value: load.p99Ms, unit: 'ms', beside: 'bar 60' },
+      { what: 'answer, 99th percentile', value: load.p99Ms, unit: 'ms', beside: 'bar 50' },
       { what: 'placed to paid, median', value: lastPaid.p50, unit: 'ms' },
       { what: 'placed to paid, 99th percentile', value: lastPaid.p99, unit: 'ms' },
       { what: 'memory of the server, peak', value: peakMemoryMb, unit: 'MB', beside: 'bar 300' },

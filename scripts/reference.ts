@@ -5,6 +5,7 @@ import { version } from '../src/server.ts'
 import { apiPage } from './reference/api.ts'
 import { errorsPage } from './reference/errors.ts'
 import { eventsPage } from './reference/events.ts'
+import { factsPage } from './reference/facts.ts'
 import { openHouse } from './reference/house.ts'
 import { lifeCyclesPage } from './reference/life-cycles.ts'
 import { metricsPage } from './reference/measures.ts'
@@ -31,6 +32,7 @@ async function makePages(): Promise<Map<string, string>> {
     'api.md': apiPage(operations),
     'errors.md': errorsPage(operations, sources),
     'events.md': eventsPage(consumers, sources),
+    'facts.md': factsPage(),
     'life-cycles.md': lifeCyclesPage(sources),
     'configuration.md': configurationPage(),
     'metrics.md': await metricsPage(sources),

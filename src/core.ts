@@ -1,14 +1,19 @@
-import { createHmac, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
+import { type Analytics, openAnalytics } from '#analytics'
 import { openFlows } from '#flows'
-import { type Fulfilment, type LawReport, openFulfilment } from '#fulfilment'
+import { type Fulfilment, openFulfilment } from '#fulfilment'
 import type { CheckResult } from '#kernel/check.ts'
 import type { Clock } from '#kernel/time.ts'
+import { type Ledger, openLedger } from '#ledger'
+import { type Messaging, openMessaging } from '#messaging'
 import { openOrders, type Orders } from '#orders'
-import { openSandboxAdapter, openSandboxTwin, SandboxEngine } from '#partners/sandbox-pg/index.ts'
-import { guardTraffic, openPayments, type PaymentGateway, type Payments } from '#payments'
+import { guardTraffic, openPayments, type Payments } from '#payments'
 import { type Authentication, openAuthentication } from '#platform/authentication.ts'
+import { commandOperations } from '#platform/command-operations.ts'
+import { type CommandQueues, openCommandQueues, type QueueName } from '#platform/command-queue.ts'
+import { pruneCommands } from '#platform/command-store.ts'
 import type { Config } from '#platform/config.ts'
-import { type ContextName, type Databases, openDatabases, type ReadContext, type Scope, statement } from '#platform/database.ts'
+import { type ContextName, type Databases, openDatabases, statement } from '#platform/database.ts'
 import { type Jobs, openJobs } from '#platform/jobs.ts'
 import { type Metrics, openMetrics } from '#platform/metrics.ts'
 import type { Operation } from '#platform/operation.ts'
@@ -20,7 +25,10 @@ import type { ShadowKeys } from '#platform/shadow-header.ts'
 import type { Traces } from '#platform/traces.ts'
 import { openRouting, type Routing } from '#routing'
 import { openTracking, type Tracking } from '#tracking'
+import { type Contexts, checkAll, houseScope } from './check.ts'
 import type { Engines } from './engines.ts'
+import type { SandboxEngine } from '#partners/sandbox-pg/index.ts'
+import { openGateways } from './gateways.ts'
 
 export interface Log {
   info(facts: object, message: string): void
@@ -34,11 +42,16 @@ export interface Core {
   readonly runner: Runner
   readonly relay: Relay
   readonly jobs: Jobs
+  /** Commands that callers do not wait for. */
+  readonly queues: CommandQueues
   readonly metrics: Metrics
   readonly authentication: Authentication
   readonly shadowKeys: ShadowKeys
   readonly orders: Orders
   readonly payments: Payments
+  readonly ledger: Ledger
+  readonly messaging: Messaging
+  readonly analytics: Analytics
   readonly fulfilment: Fulfilment
   readonly routing: Routing
   readonly tracking: Tracking
@@ -54,9 +67,11 @@ export interface CoreOptions {
   readonly clock: Clock
   readonly log: Log
   readonly traces?: Traces
+  /** Engines of sandbox PGs inside the process, by name, where the caller plays the customer at them. */
+  readonly twins?: ReadonlyMap<string, SandboxEngine>
 }
 
-export async function openCore({ config, engines, clock, log, traces }: CoreOptions): Promise<Core> {
+export async function openCore({ config, engines, clock, log, traces, twins }: CoreOptions): Promise<Core> {
   const metrics = openMetrics()
   const observed = platformMetrics(metrics)
   // The databases announce to the relay, and the relay makes room for the runner; each is set as soon as it exists.
@@ -71,12 +86,22 @@ export async function openCore({ config, engines, clock, log, traces }: CoreOpti
     log: ({ error, ...at }) => log.warn({ err: error, ...at }, 'a database connection broke'),
   })
   const orders = openOrders({ database: databases.of('orders'), random: unpredictable() })
+  const analytics = openAnalytics({ database: databases.of('analytics'), source: { database: databases.of('orders'), orders } })
+  const ledger = openLedger({ database: databases.of('ledger') })
   const payments = openPayments({
     database: databases.of('payments'),
-    gateways: [guardTraffic(openSandboxPg(config, engines, clock), 'sandbox')],
+    // Accounts of the ledger are no outside world: shadow traffic has its own, in its own database.
+    gateways: [...openGateways(config, engines, clock, twins), ...ledger.gateways.map((gateway) => guardTraffic(gateway, 'sandbox'))],
     installation: await installationOf(databases),
+    ...(config.paymentReturnUrl === undefined ? {} : { returnUrl: returnTo(config.paymentReturnUrl) }),
     // Both follow from the time-out, so that no setting can make the safe delay shorter than a call that is still on its way.
     times: { callWithinMs: 2 * config.gatewayTimeoutMs, safeDelayMs: 6 * config.gatewayTimeoutMs },
+    log: ({ message, error }) => log.warn({ err: error }, message),
+  })
+  const messaging = openMessaging({
+    database: databases.of('messaging'),
+    randomBytes,
+    timeoutMs: config.webhookTimeoutMs,
     log: ({ message, error }) => log.warn({ err: error }, message),
   })
   const fulfilment = openFulfilment()
@@ -84,7 +109,7 @@ export async function openCore({ config, engines, clock, log, traces }: CoreOpti
   const tracking = openTracking()
   const relay = openRelay({
     databases,
-    consumers: openFlows({ orders, payments, fulfilment, routing, tracking, log }),
+    consumers: openFlows({ orders, payments, ledger, messaging, analytics, fulfilment, routing, tracking, log }),
     pollMs: 250,
     observe: observed.relayed,
     pressing: () => later.runner?.pressing() ?? false,
@@ -93,7 +118,7 @@ export async function openCore({ config, engines, clock, log, traces }: CoreOpti
   })
   later.relay = relay
   const runner = openRunner({
-    operations: operationsOf({ orders, payments, fulfilment, routing, tracking }),
+    operations: operationsOf({ orders, payments, ledger, messaging, fulfilment, routing, tracking }),
     databases,
     standardLimit: { perSecond: config.limitPerSecond, burst: config.limitBurst },
     nowMs: () => clock.now().getTime(),
@@ -103,6 +128,13 @@ export async function openCore({ config, engines, clock, log, traces }: CoreOpti
     ...(traces === undefined ? {} : { traces }),
   })
   later.runner = runner
+  const queues = openCommandQueues({
+    database: databases.of('platform'),
+    runner,
+    queueOf,
+    mostWaiting: config.commandQueueMost,
+    log,
+  })
   const jobs = openJobs({
     engine:
       config.redisUrl === undefined
@@ -121,23 +153,36 @@ export async function openCore({ config, engines, clock, log, traces }: CoreOpti
     )
     return backlogs.flat()
   })
-  defineJobs(jobs, { relay, payments, databases })
+  metrics.gauge('command_queue_waiting', 'Commands that wait after Prefer: respond-async.', ['queue'], async () => {
+    const depths = await Promise.all(
+      bothTraffics.map(async (traffic) =>
+        (await queues.depths(traffic)).map(({ queue, waiting }) => ({ traffic, labels: { queue }, value: waiting })),
+      ),
+    )
+    return depths.flat()
+  })
+  defineJobs(jobs, { relay, orders, payments, messaging, databases, confirmAfterMs: config.confirmAfterDays * 86_400_000 })
 
   return {
     databases,
     runner,
     relay,
     jobs,
+    queues,
     metrics,
     authentication: openAuthentication(databases.of('platform'), () => clock.now().getTime()),
     shadowKeys: new Map(engines.secrets.shadowSigningKeys.map(({ id, secret }) => [id, secret])),
     orders,
     payments,
+    ledger,
+    messaging,
+    analytics,
     fulfilment,
     routing,
     tracking,
-    check: (traffic) => checkAll(traffic, databases, relay, { orders, payments, fulfilment, routing, tracking }),
+    check: (traffic) => checkAll(traffic, databases, relay, { orders, payments, ledger, analytics, fulfilment, routing, tracking }),
     async close() {
+      await queues.close()
       await runner.drain()
       await jobs.close(config.stopWithinMs)
       await relay.close()
@@ -147,23 +192,37 @@ export async function openCore({ config, engines, clock, log, traces }: CoreOpti
   }
 }
 
-interface Contexts {
-  readonly orders: Orders
-  readonly payments: Payments
-  readonly fulfilment: Fulfilment
-  readonly routing: Routing
-  readonly tracking: Tracking
+/** Where a command waits when its caller does not. Goods and partners' commands are always run at once. */
+function queueOf({ id, kind, context }: Operation): QueueName | undefined {
+  if (kind === 'query') return undefined
+  if (id === 'orders.place' || id === 'orders.reorder') return 'order'
+  if (context === 'orders') return 'update'
+  return id.startsWith('payments.') && id !== 'payments.webhook' ? 'payment' : undefined
 }
 
 /** The operation table of the whole. */
-export function operationsOf({ orders, payments, fulfilment, routing, tracking }: Contexts): Operation[] {
-  return [...orders.operations, ...payments.operations, ...fulfilment.operations, ...routing.operations, ...tracking.operations]
+export function operationsOf({
+  orders,
+  payments,
+  ledger,
+  messaging,
+  fulfilment,
+  routing,
+  tracking,
+}: Omit<Contexts, 'analytics'> & { readonly messaging: Messaging }): Operation[] {
+  const contexts = [orders, payments, ledger, fulfilment, routing, tracking, messaging]
+  return [...contexts.flatMap(({ operations }) => operations), ...commandOperations]
 }
 
-/** Work of the house itself, in both traffics' scopes: shadow rounds run under a rehearsal of their own. */
-const houseScope = (traffic: Traffic): Scope => ({ traffic, rehearsalId: traffic === 'shadow' ? 'housekeeping' : null })
-
-const contextsWithMessages = ['orders', 'payments', 'fulfilment', 'routing', 'tracking'] as const satisfies readonly ContextName[]
+const contextsWithMessages = [
+  'orders',
+  'payments',
+  'ledger',
+  'fulfilment',
+  'routing',
+  'tracking',
+  'messaging',
+] as const satisfies readonly ContextName[]
 const pruneIdempotency = new Map(
   contextsWithMessages.map((context) => [
     context,
@@ -176,7 +235,33 @@ const pruneIdempotency = new Map(
 /** Keys are promised for a day; a second one covers clocks and late retries. */
 const idempotencyKeptMs = 48 * 3600 * 1000
 
-function defineJobs(jobs: Jobs, { relay, payments, databases }: { relay: Relay; payments: Payments; databases: Databases }): void {
+interface Housekeeping {
+  readonly relay: Relay
+  readonly payments: Payments
+  readonly messaging: Messaging
+  readonly databases: Databases
+  readonly orders: Orders
+  readonly confirmAfterMs: number
+}
+
+function defineJobs(jobs: Jobs, { relay, orders, payments, messaging, databases, confirmAfterMs }: Housekeeping): void {
+  jobs.define('messaging.send_webhooks', async ({ scope }) => {
+    // A round takes what is due; a backlog is worked off in one job instead of one slice a second.
+    for (let rounds = 0; rounds < 50; rounds += 1) if (!(await messaging.sendDue(scope)).more) break
+  })
+  jobs.define('orders.confirm', async ({ scope }) => {
+    // A page at a time, each its own transaction, until none is left that is old enough.
+    for (let confirmed = 500; confirmed === 500; ) {
+      confirmed = await databases
+        .of('orders')
+        .write(scope, (write) => orders.confirmDelivered(write, new Date(write.now.getTime() - confirmAfterMs)))
+    }
+  })
+  jobs.define('commands.prune', async ({ scope }) => {
+    for (let gone = 1; gone > 0; ) {
+      gone = await databases.of('platform').write(scope, (write) => pruneCommands(write, new Date(write.now.getTime() - idempotencyKeptMs)))
+    }
+  })
   jobs.define('payments.sweep', async ({ scope }) => {
     await payments.sweep(scope)
   })
@@ -200,78 +285,11 @@ function defineJobs(jobs: Jobs, { relay, payments, databases }: { relay: Relay; 
 export async function startRounds(jobs: Jobs): Promise<void> {
   await jobs.start()
   await jobs.every('payments.sweep', 2_000)
+  await jobs.every('messaging.send_webhooks', 1_000)
   await jobs.every('outbox.prune', 10_000)
+  await jobs.every('commands.prune', 3_600_000)
+  await jobs.every('orders.confirm', 3_600_000)
   await jobs.every('idempotency.prune', 3_600_000)
-}
-
-/** A law of a context in the shape that `check` prints. */
-const resultOf = ({ law, broken, examples }: LawReport): CheckResult => ({
-  check: law,
-  breaks: broken === 0 ? [] : [`${broken} rows break it, such as ${examples.join(', ')}`],
-})
-
-async function checkAll(traffic: Traffic, databases: Databases, relay: Relay, contexts: Contexts): Promise<CheckResult[]> {
-  const read = <T>(context: ContextName, work: (read: ReadContext) => Promise<T>): Promise<T> =>
-    databases.of(context).read(houseScope(traffic), work)
-  const results = await Promise.all([
-    read('orders', contexts.orders.check),
-    read('payments', contexts.payments.check),
-    read('fulfilment', contexts.fulfilment.check),
-    read('routing', contexts.routing.check),
-    read('tracking', contexts.tracking.check),
-    relay.backlog(traffic),
-    checkMoney(traffic, databases, contexts),
-  ])
-  const [orders, payments, fulfilment, routing, tracking, backlog, money] = results
-  const named = (context: string, result: CheckResult): CheckResult => ({ ...result, check: `${context}: ${result.check}` })
-  return [
-    ...orders.map((result) => named('orders', result)),
-    ...payments.map((result) => named('payments', result)),
-    ...fulfilment.map((report) => named('fulfilment', resultOf(report))),
-    ...routing.map((report) => named('routing', resultOf(report))),
-    ...tracking.map((report) => named('tracking', resultOf(report))),
-    money,
-    {
-      check: 'outbox: every event has been taken by every consumer, none is parked',
-      breaks: backlog
-        .filter(({ waiting, parked }) => waiting > 0 || parked > 0)
-        .map(({ consumer, waiting, parked }) => `${consumer} has ${waiting} events waiting and ${parked} parked`),
-    },
-  ]
-}
-
-/** What orders say of their money and what payments hold must agree, order by order. */
-async function checkMoney(traffic: Traffic, databases: Databases, { orders, payments }: Contexts): Promise<CheckResult> {
-  const breaks: string[] = []
-  for (let after = 0; ; ) {
-    const page = await databases.of('orders').read(houseScope(traffic), (context) => orders.moneyPage(context, after))
-    const last = page.at(-1)
-    if (last === undefined) break
-    after = last.orderId
-    const ids = page.map(({ orderId }) => orderId)
-    const found = await databases.of('payments').read(houseScope(traffic), (context) => payments.findPayments(context, ids))
-    for (const { orderId, moneyState, totalMinor } of page) {
-      const view = found.get(orderId)
-      const held = (view?.capturedMinor ?? 0) - (view?.refundedMinor ?? 0)
-      const agrees =
-        (moneyState === 'none' && held === 0) ||
-        (moneyState === 'captured' && held === (view?.dueMinor ?? totalMinor)) ||
-        (moneyState === 'refunded' && held === 0) ||
-        (moneyState === 'partially_refunded' && held > 0)
-      if (!agrees) breaks.push(`order ${orderId} (${totalMinor}) says ${moneyState}, payments hold ${held} for it`)
-    }
-  }
-  return { check: 'money: what orders say is what payments hold', breaks: breaks.slice(0, 100) }
-}
-
-/** The one gateway of this first form: the sandbox PG, over HTTP where its address is given, else its twin in this process. */
-function openSandboxPg(config: Config, engines: Engines, clock: Clock): PaymentGateway {
-  const name = 'sandbox'
-  const webhookSecret = config.sandboxPgSecret ?? createHmac('sha256', engines.secrets.roleSecret).update('sandbox pg').digest('hex')
-  if (config.sandboxPgUrl !== undefined)
-    return openSandboxAdapter({ name, baseUrl: config.sandboxPgUrl, timeoutMs: config.gatewayTimeoutMs, webhookSecret })
-  // 100,000 charges to remember, about 25 MB: enough to answer every query that a sweep may ask.
-  return openSandboxTwin({ name, engine: new SandboxEngine({ seed: 1, clock, rememberMost: 100_000 }), webhookSecret })
 }
 
 const firstMigration = statement<{ at: number }>(
@@ -283,6 +301,16 @@ const firstMigration = statement<{ at: number }>(
 async function installationOf(databases: Databases): Promise<string> {
   const [row] = await databases.of('platform').read(houseScope('live'), (context) => context.query(firstMigration))
   return `i${(row?.at ?? 0).toString(36)}`
+}
+
+/** The storefront's page with the order and the part in its query. */
+function returnTo(page: string): (of: { readonly orderId: number; readonly part: number }) => string {
+  return ({ orderId, part }) => {
+    const url = new URL(page)
+    url.searchParams.set('order', String(orderId))
+    url.searchParams.set('part', String(part))
+    return url.href
+  }
 }
 
 /** Numbers in [0, 1) that can not be foretold, drawn 1,024 at a time: order numbers must not be guessable. */

@@ -3,12 +3,26 @@ import { checkVerb } from './cli/check.ts'
 import { UsageError, type Verb } from './cli/command.ts'
 import { demoVerb } from './cli/demo.ts'
 import { doctorVerb } from './cli/doctor.ts'
+import { exportVerb } from './cli/export.ts'
 import { importVerb } from './cli/import.ts'
 import { benchVerb } from './cli/bench.ts'
 import { migrateVerb } from './cli/migrate.ts'
+import { rebuildVerb } from './cli/rebuild.ts'
+import { sandboxVerb } from './cli/sandbox.ts'
 import { startVerb } from './cli/start.ts'
 
-const verbs: readonly Verb[] = [startVerb, migrateVerb, demoVerb, importVerb, checkVerb, doctorVerb, benchVerb]
+const verbs: readonly Verb[] = [
+  startVerb,
+  migrateVerb,
+  demoVerb,
+  importVerb,
+  checkVerb,
+  exportVerb,
+  rebuildVerb,
+  sandboxVerb,
+  doctorVerb,
+  benchVerb,
+]
 
 function help(): string {
   const width = Math.max(...verbs.map(({ name }) => name.length))

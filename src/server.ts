@@ -35,7 +35,14 @@ const ping = statement('platform.ping', 'select 1')
 
 export async function openServer({ core, config, engines, clock, log, isStarting = () => false }: ServerOptions): Promise<Server> {
   let stopping = false
-  const app = openHttp({ runner: core.runner, authentication: core.authentication, shadowKeys: core.shadowKeys, clock, log })
+  const app = openHttp({
+    runner: core.runner,
+    queues: core.queues,
+    authentication: core.authentication,
+    shadowKeys: core.shadowKeys,
+    clock,
+    log,
+  })
   await mountPages(app, {
     openApi: openApiOf(core.runner.operations, version, config.publicUrl ?? '/'),
     metrics: core.metrics,

@@ -16,7 +16,13 @@ test('every order of the real data set ends as its status says or in an explaine
   try {
     await house.withCore(async (core, clock) => {
       // Three weeks at once: what is proved is the same, in a third of the time.
-      const { verdicts, seconds } = await importOlist({ core, clock, folder, tick: { longestMs: 21 * 24 * 3600 * 1000, mostSteps: 4_000 } })
+      const { verdicts, seconds } = await importOlist({
+        core,
+        clock,
+        bank: house.bank,
+        folder,
+        tick: { longestMs: 21 * 24 * 3600 * 1000, mostSteps: 4_000 },
+      })
       expect(verdicts.filter(({ kind }) => kind === 'unexplained')).toEqual([])
       const { orders, asExpected, explained } = summaryOf(verdicts)
       expect(orders).toBeGreaterThan(5_000)

@@ -21,7 +21,7 @@ const wanted = () => made.map(({ id, kind, reasons }) => ({ id, kind, reasons: r
 
 const importAndCheck = (house: OlistHouse): Promise<Verdict[]> =>
   house.withCore(async (core, clock) => {
-    const { verdicts } = await importOlist({ core, clock, folder })
+    const { verdicts } = await importOlist({ core, clock, bank: house.bank, folder })
     expect((await core.check('live')).flatMap(({ breaks }) => breaks)).toEqual([])
     return verdicts
   })
@@ -79,9 +79,12 @@ describe('a folder that was imported', () => {
   test('is not doubled when the idempotency keys of the first import are gone', async () => {
     const admin = await house.t.admin('live')
     await admin.query('delete from orders.idempotency; delete from payments.idempotency')
-    const before = await house.contents()
+    const { 'orders.idempotency': _, ...before } = await house.contents()
     expect(told(await importAndCheck(house))).toEqual(wanted())
-    expect(await house.contents()).toEqual(before)
+    // A late cancel is asked again, under its key, and finds its return open: nothing but the key is new.
+    const { 'orders.idempotency': keys, ...after } = await house.contents()
+    expect(keys).toMatch(/^6 /)
+    expect(after).toEqual(before)
   })
 })
 
@@ -91,7 +94,7 @@ test('an import that broke off is finished by the next, wherever it broke off', 
     const data = await readOlist(folder)
     for (let time = 1; time <= 3; time += 1) {
       await house.withCore(async (core, clock) => {
-        const desk = deskOf(core, clock)
+        const desk = deskOf(core, clock, house.bank)
         let callsLeft = 30
         const breaking = {
           ...desk,
@@ -107,6 +110,23 @@ test('an import that broke off is finished by the next, wherever it broke off', 
     expect(told(await importAndCheck(house))).toEqual(wanted())
   } finally {
     await house.close()
+  }
+}, 120_000)
+
+test('an import that breaks off before a customer pays in is finished, also at a gateway that has forgotten the bank slip', async () => {
+  for (const forgets of [false, true]) {
+    const house = await openOlistHouse()
+    try {
+      const data = await readOlist(folder)
+      await house.withCore(async (core, clock) => {
+        const payIn = () => Promise.reject(new Error('broken off'))
+        await expect(playOlist(data, { desk: { ...deskOf(core, clock, house.bank), payIn } })).rejects.toThrow('broken off')
+      })
+      if (forgets) house.forget()
+      expect(told(await importAndCheck(house))).toEqual(wanted())
+    } finally {
+      await house.close()
+    }
   }
 }, 120_000)
 

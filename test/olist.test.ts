@@ -3,10 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ticksOf } from '#partners/olist/agenda.ts'
-import { type OlistFolder, type OlistOrder, type OlistPlace, readOlist } from '#partners/olist/folder.ts'
+import { type OlistFolder, type OlistOrder, type OlistPayment, type OlistPlace, readOlist } from '#partners/olist/folder.ts'
 import { mondayAfter, zonesOf } from '#partners/olist/geography.ts'
-import { judge } from '#partners/olist/judge.ts'
-import { planOrder, planOrders, skusOf } from '#partners/olist/order-plan.ts'
+import { judge, type Met } from '#partners/olist/judge.ts'
+import type { Held } from '#partners/olist/pay-steps.ts'
+import { legsOf } from '#partners/olist/payment-legs.ts'
+import { type OrderPlan, planOrder, planOrders, skusOf } from '#partners/olist/order-plan.ts'
 import { instantOf, minorOf } from '#partners/olist/rows.ts'
 import { seeded } from '#partners/made-city/index.ts'
 import { type Made, writeOlistFolder } from '#test/olist-folder.ts'
@@ -125,6 +127,49 @@ describe('planning', () => {
   })
 })
 
+describe('means of payment', () => {
+  const row = (sequential: number, means: string, amountMinor: number | null, instalments = 1): OlistPayment => ({
+    sequential,
+    means,
+    instalments,
+    amountMinor,
+  })
+  const legs = (rows: readonly OlistPayment[], dueMinor: number) =>
+    legsOf(rows, dueMinor).legs.map(({ means, amountMinor, instalments }) => `${means} ${amountMinor} ${instalments}`)
+  const codes = (rows: readonly OlistPayment[], dueMinor: number) => legsOf(rows, dueMinor).reasons.map(({ code }) => code)
+
+  test('each row is a leg in the sequence of the rows, cards with their instalments', () => {
+    const rows = [row(3, 'boleto', 30), row(1, 'credit_card', 10, 15), row(2, 'voucher', 20), row(4, 'debit_card', 40)]
+    expect(legs(rows, 100)).toEqual(['card 10 15', 'voucher 20 1', 'transfer 30 1', 'card 40 1'])
+    expect(codes(rows, 100)).toEqual([])
+  })
+
+  test('rows of nothing, of no means or of impossible instalments are said, and the order is paid all the same', () => {
+    expect(legs([row(1, 'voucher', 0), row(2, 'credit_card', 9, 0)], 9)).toEqual(['card 9 1'])
+    expect(codes([row(1, 'voucher', 0), row(2, 'credit_card', 9, 0)], 9)).toEqual(['zero_payment', 'odd_instalments'])
+    expect(legs([row(1, 'not_defined', 0)], 9)).toEqual(['card 9 1'])
+    expect(codes([row(1, 'not_defined', 0)], 9)).toEqual(['means_not_defined'])
+    expect(legs([row(1, 'credit_card', 9, 99)], 9)).toEqual(['card 9 24'])
+  })
+
+  test('legs add up to what is due and are twelve at most, whatever the rows say', () => {
+    const random = seeded(seed)
+    const types = ['credit_card', 'debit_card', 'boleto', 'voucher', 'not_defined', 'pebbles']
+    for (let round = 0; round < 500; round += 1) {
+      const rows = Array.from({ length: Math.floor(random() * 30) }, (_, index) =>
+        row(index + 1, types[Math.floor(random() * types.length)] ?? '', Math.floor(random() * 40) - 1 || null, Math.floor(random() * 30)),
+      ).map((each) => ({ ...each, amountMinor: each.amountMinor === null || each.amountMinor < 0 ? null : each.amountMinor }))
+      const paidMinor = rows.reduce((sum, { amountMinor }) => sum + (amountMinor ?? 0), 0)
+      const dueMinor = random() < 0.5 && paidMinor > 0 ? paidMinor : 1 + Math.floor(random() * 900)
+      const made = legsOf(rows, dueMinor).legs
+      expect(made.reduce((sum, { amountMinor }) => sum + amountMinor, 0)).toBe(dueMinor)
+      expect(made.length).toBeGreaterThan(0)
+      expect(made.length).toBeLessThanOrEqual(12)
+      expect(made.every(({ amountMinor, instalments }) => amountMinor > 0 && instalments >= 1 && instalments <= 24)).toBe(true)
+    }
+  })
+})
+
 describe('zones', () => {
   /** Inside a box of a ring, half-open as routing asks it. */
   const zonesAt = (features: ReturnType<typeof zonesOf>, { lng, lat }: OlistPlace): string[] =>
@@ -179,14 +224,22 @@ describe('judging', () => {
     deliveredAt: null,
     promisedAt: null,
     items: [{ product: 'x', seller: 's', priceMinor: 100, freightMinor: 10, shipBy: null }],
-    payments: [{ means: 'boleto', amountMinor: 110 }],
+    payments: [{ sequential: 1, means: 'boleto', instalments: 1, amountMinor: 110 }],
   }
   const places = new Map<string, OlistPlace>()
   const plan = planOrder(order, { places })
+  /** Held as its plan wants it, kept unless the money is back. */
+  const heldFor = (of: OrderPlan, moneyState: string): Held => {
+    const keptMinor = moneyState === 'refunded' ? 0 : of.legs.reduce((sum, { amountMinor }) => sum + amountMinor, 0)
+    const taken = of.legs.map(({ means, instalments, amountMinor }) => `${means} ${instalments} ${amountMinor}`).toSorted()
+    return { taken, keptMinor, ledgerMinor: keptMinor }
+  }
+  const judged = (of: OrderPlan, state: string, moneyState: string, met: readonly Met[] = []) =>
+    judge(of, { standing: { state, moneyState }, held: heldFor(of, moneyState), met })
   const tooLate = [{ kind: 'cancel_too_late', detail: 'Item 1 is shipped' }] as const
 
   test('a reason excuses the state that it leads to and no other', () => {
-    const at = (state: string, moneyState = 'captured') => judge(plan, { standing: { state, moneyState }, met: tooLate }).kind
+    const at = (state: string, moneyState = 'captured') => judged(plan, state, moneyState, tooLate).kind
     expect([at('shipped'), at('delivered'), at('cancelled'), at('shipped', 'refunded')]).toEqual([
       'explained',
       'unexplained',
@@ -197,17 +250,17 @@ describe('judging', () => {
 
   test('a wrong state, wrong money, a missing order and a trouble are unexplained even where the data is odd', () => {
     const odd = planOrder({ ...order, status: 'shipped', payments: [] }, { places })
-    const of = (state: string, moneyState: string) => judge(odd, { standing: { state, moneyState }, met: [] }).kind
+    const of = (state: string, moneyState: string) => judged(odd, state, moneyState).kind
     expect([of('shipped', 'captured'), of('paid', 'captured'), of('shipped', 'none')]).toEqual(['explained', 'unexplained', 'unexplained'])
-    expect(judge(odd, { standing: null, met: [] })).toMatchObject({ kind: 'unexplained', problem: 'is not there' })
+    expect(judge(odd, { standing: null, held: null, met: [] })).toMatchObject({ kind: 'unexplained', problem: 'is not there' })
     const trouble = [{ kind: 'trouble', detail: 'placing was refused' }] as const
-    expect(judge(odd, { standing: { state: 'shipped', moneyState: 'captured' }, met: trouble }).kind).toBe('unexplained')
+    expect(judged(odd, 'shipped', 'captured', trouble).kind).toBe('unexplained')
   })
 
   test('a cancelled order that was paid must have its money back', () => {
     const paid = planOrder({ ...order, carrierAt: null }, { places })
     const unpaid = planOrder({ ...order, carrierAt: null, approvedAt: null }, { places })
-    const kind = (of: typeof paid, moneyState: string) => judge(of, { standing: { state: 'cancelled', moneyState }, met: [] }).kind
+    const kind = (of: typeof paid, moneyState: string) => judged(of, 'cancelled', moneyState).kind
     expect([kind(paid, 'refunded'), kind(paid, 'captured'), kind(unpaid, 'none'), kind(unpaid, 'refunded')]).toEqual([
       'asExpected',
       'unexplained',
@@ -216,9 +269,24 @@ describe('judging', () => {
     ])
   })
 
+  test('money that another means took, that is not kept, or that the ledger does not know, is unexplained', () => {
+    const right = planOrder({ ...order, status: 'shipped' }, { places })
+    const held = heldFor(right, 'captured')
+    const kind = (other: Partial<Held>) =>
+      judge(right, { standing: { state: 'shipped', moneyState: 'captured' }, held: { ...held, ...other }, met: [] }).kind
+    expect(held.taken).toEqual(['transfer 1 110'])
+    expect([kind({}), kind({ taken: ['card 1 110'] }), kind({ taken: [] }), kind({ keptMinor: 109 }), kind({ ledgerMinor: 0 })]).toEqual([
+      'asExpected',
+      'unexplained',
+      'unexplained',
+      'unexplained',
+      'unexplained',
+    ])
+  })
+
   test('what could not be placed must not be there', () => {
     const empty = planOrder({ ...order, items: [] }, { places })
-    expect(judge(empty, { standing: null, met: [] }).kind).toBe('explained')
-    expect(judge(empty, { standing: { state: 'paid', moneyState: 'captured' }, met: [] }).kind).toBe('unexplained')
+    expect(judge(empty, { standing: null, held: null, met: [] }).kind).toBe('explained')
+    expect(judged(empty, 'paid', 'captured').kind).toBe('unexplained')
   })
 })

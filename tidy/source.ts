@@ -66,6 +66,8 @@ export const contexts: readonly string[] = [
   'identity',
   'messaging',
   'loyalty',
+  'ledger',
+  'analytics',
 ]
 
 export function readTree(root: string): Tree {

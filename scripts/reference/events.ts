@@ -12,14 +12,35 @@ interface EventKind {
 const kinds: Readonly<Record<string, EventKind>> = {
   'orders.placed': { about: 'An order is stored and waits for its money.', key: 'order id', payload: 'OrderPlaced' },
   'orders.paid': { about: 'The money is there: what is to be delivered, by section.', key: 'order id', payload: 'OrderPaid' },
+  'orders.payment_asked': {
+    about: 'Items were added or exchanged, or an order is to be paid in another way.',
+    key: 'order id',
+    payload: 'OrderPaymentAsked',
+  },
+  'orders.amount_raised': { about: 'An order that is not paid yet was amended upwards.', key: 'order id', payload: 'OrderAmountRaised' },
   'orders.cancelled': { about: 'Items of an order, or all of it, will not be delivered.', key: 'order id', payload: 'OrderCancelled' },
-  'payments.covered': { about: 'All that is due is in hand; told once.', key: 'order id', payload: 'PaymentsCovered' },
+  'orders.refund_due': { about: 'Money goes back for another reason than a cancel.', key: 'order id', payload: 'OrderRefundDue' },
+  'orders.moved': { about: 'Items changed their state after they were paid.', key: 'order id', payload: 'OrderMoved' },
+  'orders.edited': { about: 'Destination, slot, sections or items are other ones now.', key: 'order id', payload: 'OrderEdited' },
+  'orders.hold_changed': {
+    about: 'An order or a section was put on hold, or is free again.',
+    key: 'order id',
+    payload: 'OrderHoldChanged',
+  },
+  'orders.cancel_requested': {
+    about: 'Goods in preparation are to be cancelled, if the warehouse agrees.',
+    key: 'order id',
+    payload: 'OrderCancelRequested',
+  },
+  'orders.claim_moved': { about: 'A return, exchange, reship or refund went a step on.', key: 'order id', payload: 'OrderClaimMoved' },
+  'payments.moved': { about: 'Money of a request moved, or what is due of it changed.', key: 'order id', payload: 'PaymentsMoved' },
   'payments.failed': {
     about: 'A means of payment has failed for good; the request stays open.',
     key: 'order id',
     payload: 'PaymentsFailed',
   },
-  'payments.refunded': { about: 'Money is back with the customer.', key: 'order id', payload: 'PaymentsRefunded' },
+  'payments.expired': { about: 'Nobody paid in time; what was set aside is let go.', key: 'order id', payload: 'PaymentsExpired' },
+  'payments.checking': { about: 'The end of a charge is not known, or is known again.', key: 'order id', payload: 'PaymentsChecking' },
   'fulfilment.waybills_created': { about: 'A waybill is made; one event for each.', key: 'waybill id', payload: 'WaybillsCreated' },
   'fulfilment.waybill_rescheduled': {
     about: 'A failed waybill asks for a route again, with the same facts as at birth.',
@@ -27,6 +48,11 @@ const kinds: Readonly<Record<string, EventKind>> = {
     payload: 'WaybillRescheduled',
   },
   'fulfilment.waybill_moved': { about: 'A waybill changed its state.', key: 'waybill id', payload: 'WaybillMoved' },
+  'fulfilment.call_off_failed': {
+    about: 'Cancelled goods that had gone too far to be called off.',
+    key: 'waybill id',
+    payload: 'CallOffFailed',
+  },
   'routing.assigned': { about: 'An attempt of a waybill has a place on a truck.', key: 'waybill id', payload: 'RoutingAssigned' },
   'routing.unassigned': {
     about: 'It has none yet, and why; told once for each new reason.',

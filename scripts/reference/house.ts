@@ -1,6 +1,9 @@
+import { openAnalytics } from '#analytics'
 import { openFlows } from '#flows'
 import { openFulfilment } from '#fulfilment'
 import { systemClock } from '#kernel/time.ts'
+import { openLedger } from '#ledger'
+import { openMessaging } from '#messaging'
 import { openOrders } from '#orders'
 import { openSandboxTwin, SandboxEngine } from '#partners/sandbox-pg/index.ts'
 import { guardTraffic, openPayments } from '#payments'
@@ -20,9 +23,13 @@ export interface House {
 export function openHouse(): House {
   const engine = new SandboxEngine({ seed: 1, clock: systemClock, rememberMost: 1 })
   const gateway = openSandboxTwin({ name: 'sandbox', engine, webhookSecret: 'no webhook is ever sent here' })
+  const orders = openOrders({ database: silent('orders'), random: () => 0 })
   const contexts = {
-    orders: openOrders({ database: silent('orders'), random: () => 0 }),
+    orders,
+    analytics: openAnalytics({ database: silent('analytics'), source: { database: silent('orders'), orders } }),
     payments: openPayments({ database: silent('payments'), gateways: [guardTraffic(gateway, 'sandbox')], installation: 'reference' }),
+    ledger: openLedger({ database: silent('ledger') }),
+    messaging: openMessaging({ database: silent('messaging'), randomBytes: () => Buffer.alloc(32), log: () => undefined }),
     fulfilment: openFulfilment(),
     routing: openRouting(),
     tracking: openTracking(),

@@ -1,7 +1,7 @@
 import { waybillLifeCycle } from '#fulfilment'
 import { diagramOf, type LifeCycle } from '#kernel/lifecycle.ts'
-import { itemLifeCycle } from '#orders'
-import { attemptCycle, legCycle, refundCycle, requestCycle } from '#payments'
+import { claimLifeCycle, itemLifeCycle } from '#orders'
+import { attemptCycle, bindingCycle, legCycle, followUpCycle, requestCycle } from '#payments'
 import { assignmentLifeCycle } from '#routing'
 import { code, type SourceFile, tableOf } from './sources.ts'
 
@@ -13,10 +13,12 @@ interface Shown {
 export function lifeCyclesPage(sources: readonly SourceFile[]): string {
   const shown = [
     show('orders', itemLifeCycle),
+    show('orders', claimLifeCycle),
     show('payments', requestCycle),
     show('payments', legCycle),
     show('payments', attemptCycle),
-    show('payments', refundCycle),
+    show('payments', followUpCycle),
+    show('payments', bindingCycle),
     show('fulfilment', waybillLifeCycle),
     show('routing', assignmentLifeCycle),
   ]

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { SettableClock } from '#kernel/time.ts'
 import {
   FolderError,
@@ -12,6 +13,7 @@ import {
 import { systemContext } from '#platform/request-context.ts'
 import type { Core } from '../core.ts'
 import { configOf, parse, reporter, table, UsageError, type Verb } from './command.ts'
+import { openOlistBank, type OlistBank, olistGateways } from './olist-bank.ts'
 import { isDrained, withCore } from './session.ts'
 
 export const importVerb: Verb = {
@@ -21,7 +23,8 @@ export const importVerb: Verb = {
     'throughline import olist DIR [--json]',
     '  DIR  a folder of the Olist Brazilian marketplace data set; it is read where it lies',
     '  A second import of the same folder does only what the first left undone. No server of ours may run meanwhile: its clock is',
-    '  the real one, and it would carry events of 2017 into the slots of today.',
+    '  the real one, and it would carry events of 2017 into the slots of today. History is paid at the sandboxes inside the process,',
+    '  whatever GATEWAYS says: cards, bank slips that their customers pay in, and vouchers that come with their money.',
     '  JSON: orders, asExpected, explained, unexplained, perSecond, reasons. Exit code 1 when anything is unexplained.',
   ].join('\n'),
   async run(words) {
@@ -30,10 +33,17 @@ export const importVerb: Verb = {
     if (kind !== 'olist' || folder === undefined || rest.length > 0) throw new UsageError('import needs what and from where: olist DIR')
     const out = reporter(flags.flag('json'))
     // Years pass in seconds here, and limits count by the clock that the import sets.
-    const config = { ...configOf(), limitPerSecond: 1_000_000, limitBurst: 1_000_000 }
     const clock = new SettableClock(new Date(0))
-    return withCore({ config, clock, say: out.say }, async (core) => {
-      const { verdicts, seconds } = await importOlist({ core, clock, folder, say: out.say }).catch((error: unknown) => {
+    const bank = openOlistBank(clock, randomBytes(32).toString('hex'))
+    const config = {
+      ...configOf(),
+      limitPerSecond: 1_000_000,
+      limitBurst: 1_000_000,
+      gateways: olistGateways,
+      sandboxPgSecret: bank.secret,
+    }
+    return withCore({ config, clock, say: out.say, twins: bank.twins }, async (core) => {
+      const { verdicts, seconds } = await importOlist({ core, clock, bank, folder, say: out.say }).catch((error: unknown) => {
         throw error instanceof FolderError ? new UsageError(error.message) : error
       })
       const summary = summaryOf(verdicts)
@@ -50,6 +60,8 @@ export interface ImportOptions {
   readonly core: Core
   /** The clock that the core was opened with. */
   readonly clock: SettableClock
+  /** Its twins are the core's gateways. */
+  readonly bank: OlistBank
   readonly folder: string
   readonly say?: (line: string) => void
   /** How much of the data set's time is played at once. */
@@ -57,13 +69,20 @@ export interface ImportOptions {
 }
 
 /** Imports a folder and judges each of its orders. Starts the core's relay; the core's own jobs must not run. */
-export async function importOlist({ core, clock, folder, say, tick }: ImportOptions): Promise<{ verdicts: Verdict[]; seconds: number }> {
+export async function importOlist({
+  core,
+  clock,
+  bank,
+  folder,
+  say,
+  tick,
+}: ImportOptions): Promise<{ verdicts: Verdict[]; seconds: number }> {
   const started = performance.now()
   const data = await readOlist(folder)
   if (data.strayRows > 0) say?.(`${data.strayRows} rows of items and payments belong to no order of orders.csv`)
   let saidAt = started
   const verdicts = await playOlist(data, {
-    desk: deskOf(core, clock),
+    desk: deskOf(core, clock, bank),
     ...(tick === undefined ? {} : { tick }),
     progress(at, stepsDone) {
       if (performance.now() - saidAt < 2_000) return
@@ -79,7 +98,7 @@ export async function importOlist({ core, clock, folder, say, tick }: ImportOpti
 /** Most calls handed to the runner at once; its queues hold several such. */
 const mostCalls = 1_000
 
-export function deskOf(core: Core, clock: SettableClock): OlistDesk {
+export function deskOf(core: Core, clock: SettableClock, bank: OlistBank): OlistDesk {
   const context = systemContext('olist_import')
   return {
     async call(operation, calls) {
@@ -94,6 +113,7 @@ export function deskOf(core: Core, clock: SettableClock): OlistDesk {
     now: () => clock.now(),
     start: () => core.relay.start(),
     sweepPayments: async () => void (await core.payments.sweep({ traffic: 'live', rehearsalId: null })),
+    payIn: (reference) => bank.payIn(reference, { runner: core.runner, clock }),
     isQuiet: () => isDrained(core),
   }
 }

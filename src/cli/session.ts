@@ -1,5 +1,6 @@
 import { pino } from 'pino'
 import type { Clock } from '#kernel/time.ts'
+import type { SandboxEngine } from '#partners/sandbox-pg/index.ts'
 import type { Config } from '#platform/config.ts'
 import { migrateJobs } from '#platform/jobs-engine.ts'
 import { openLog } from '#platform/logs.ts'
@@ -12,15 +13,19 @@ export interface SessionOptions {
   readonly config: Config
   readonly clock: Clock
   readonly say: (line: string) => void
+  readonly twins?: ReadonlyMap<string, SandboxEngine>
 }
 
 /** A core for one verb: opened on migrated databases, nothing started, and let go of whatever happens. */
-export async function withCore<T>({ config, clock, say }: SessionOptions, work: (core: Core, engines: Engines) => Promise<T>): Promise<T> {
+export async function withCore<T>(
+  { config, clock, say, twins }: SessionOptions,
+  work: (core: Core, engines: Engines) => Promise<T>,
+): Promise<T> {
   const engines = await openEngines(config, say)
   try {
     await migrate(engines.server, { engines: [migrateJobs] })
     const log = openLog(config.logLevel === 'info' ? 'error' : config.logLevel, pino.destination(2))
-    const core = await openCore({ config, engines, clock, log })
+    const core = await openCore({ config, engines, clock, log, ...(twins === undefined ? {} : { twins }) })
     try {
       return await work(core, engines)
     } finally {

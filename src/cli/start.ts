@@ -47,7 +47,10 @@ export const startVerb: Verb = {
         })
       : undefined
     if (roles.has('relay')) core.relay.start()
-    if (roles.has('jobs')) await startRounds(core.jobs)
+    if (roles.has('jobs')) {
+      core.queues.start()
+      await startRounds(core.jobs)
+    }
     const demo = flags.flag('demo') ? await startDemo(core, engines, server, out.say) : undefined
     out.say(
       `ready in ${((performance.now() - started) / 1000).toFixed(1)} s${server === undefined ? '' : ` at ${server.url}   API reference: ${server.url}/docs`}`,

@@ -1,13 +1,11 @@
 import type { Consumer } from '#platform/consumer.ts'
 import type { WriteContext } from '#platform/database.ts'
-import type { Fulfilment, WaybillMoved, WaybillState } from '#fulfilment'
-import type { ItemState, OrderCancelled, OrderPaid, OrderPlaced, Orders } from '#orders'
-import type { Payments, PaymentsCovered, PaymentsRefunded } from '#payments'
+import type { CallOffFailed, Fulfilment, WaybillMoved, WaybillState } from '#fulfilment'
+import type { ItemState, OrderCancelled, OrderPaid, Orders } from '#orders'
 import { actorOf, type Events, eventsOf, type FlowLog, noteRefusals } from './step.ts'
 
 export interface FlowDeps {
   readonly orders: Orders
-  readonly payments: Payments
   readonly fulfilment: Fulfilment
   readonly log: FlowLog
 }
@@ -30,59 +28,8 @@ const itemStateOf: Partial<Record<WaybillState, ItemState>> = {
 }
 
 /** From checkout to the doorstep: how orders, payments and fulfilment follow each other. Each step is one transaction of one context. */
-export function orderToDoorstep({ orders, payments, fulfilment, log }: FlowDeps): Consumer[] {
+export function orderToDoorstep({ orders, fulfilment, log }: FlowDeps): Consumer[] {
   return [
-    {
-      name: 'payments.take_payment',
-      from: 'orders',
-      into: 'payments',
-      types: ['orders.placed', 'orders.cancelled'],
-      async handle(context: WriteContext, events: Events<OrderPlaced | OrderCancelled>) {
-        const placed = eventsOf<OrderPlaced>(events, 'orders.placed')
-        const cancelled = eventsOf<OrderCancelled>(events, 'orders.cancelled')
-        const requested = await payments.requestPayments(
-          context,
-          placed.map((event) => ({
-            orderId: event.payload.orderId,
-            storeId: event.payload.storeId,
-            currency: event.payload.currency,
-            amountMinor: event.payload.totalMinor,
-            instrument: event.payload.payment,
-            ...actorOf(this.name, event),
-          })),
-        )
-        noteRefusals(log, this.name, placed, requested)
-        // After the requests: an order placed and cancelled in one batch has its request by now.
-        const ended = await payments.cancelOrRefund(
-          context,
-          cancelled.map((event) => ({
-            orderId: event.payload.orderId,
-            ...(event.payload.whole ? {} : { amountMinor: event.payload.amountMinor }),
-            reason: 'cancelled',
-            ...actorOf(this.name, event),
-          })),
-        )
-        noteRefusals(log, this.name, cancelled, ended)
-      },
-    },
-    {
-      name: 'orders.note_money',
-      from: 'payments',
-      into: 'orders',
-      types: ['payments.covered', 'payments.refunded'],
-      async handle(context: WriteContext, events: Events<PaymentsCovered | PaymentsRefunded>) {
-        const noted = await orders.noteMoney(
-          context,
-          events.map((event) => ({
-            orderId: event.payload.orderId,
-            what: event.type === 'payments.covered' ? ('covered' as const) : ('refunded' as const),
-            ...('heldMinor' in event.payload ? { heldMinor: event.payload.heldMinor } : {}),
-            ...actorOf(this.name, event),
-          })),
-        )
-        noteRefusals(log, this.name, events, noted)
-      },
-    },
     {
       name: 'fulfilment.prepare',
       priority: 'unhurried',
@@ -97,6 +44,7 @@ export function orderToDoorstep({ orders, payments, fulfilment, log }: FlowDeps)
           paid.map((event) => ({
             orderId: event.payload.orderId,
             number: event.payload.number,
+            part: event.payload.part,
             sections: event.payload.sections,
             ...actorOf(this.name, event),
           })),
@@ -107,16 +55,38 @@ export function orderToDoorstep({ orders, payments, fulfilment, log }: FlowDeps)
           cancelled.map((event) => ({
             orderId: event.payload.orderId,
             itemNos: event.payload.itemNos,
+            reduced: event.payload.reduced,
             whole: event.payload.whole,
             reason: 'order cancelled',
             ...actorOf(this.name, event),
           })),
         )
         noteRefusals(log, this.name, cancelled, calledOff)
-        calledOff.forEach((outcome) => {
-          if (outcome.ok && outcome.value.left.length > 0)
-            log.warn({ consumer: this.name, ...outcome.value }, 'cancelled goods were too far gone to call off')
-        })
+      },
+    },
+    {
+      name: 'orders.index',
+      priority: 'unhurried',
+      from: 'orders',
+      into: 'orders',
+      types: ['orders.placed', 'orders.edited'],
+      async handle(context: WriteContext, events: Events<{ readonly orderId: number }>) {
+        await orders.indexOrders(context, [...new Set(events.map((event) => event.payload.orderId))])
+      },
+    },
+    {
+      // Apart from the moves: two changes of one order in one transaction would not see each other.
+      name: 'orders.note_call_offs',
+      priority: 'unhurried',
+      from: 'fulfilment',
+      into: 'orders',
+      types: ['fulfilment.call_off_failed'],
+      async handle(context: WriteContext, events: Events<CallOffFailed>) {
+        const noted = await orders.noteTooFarGone(
+          context,
+          events.map((event) => ({ orderId: event.payload.orderId, itemNos: event.payload.itemNos, ...actorOf(this.name, event) })),
+        )
+        noteRefusals(log, this.name, events, noted)
       },
     },
     {

@@ -1,5 +1,7 @@
-import { accepted, type Outcome } from '#kernel/outcome.ts'
+import type { Outcome } from '#kernel/outcome.ts'
 import type { WriteContext } from '#platform/database.ts'
+import type { NewEvent } from '#platform/events.ts'
+import { type CallOffFailed, fulfilmentEventTypes } from './events.ts'
 import { cancelTargetOf, type WaybillState } from './lifecycle.ts'
 import { moveWaybills, type MoveWaybill } from './move-waybills.ts'
 import type { WaybillItem } from './waybill.ts'
@@ -8,6 +10,8 @@ import { lockWaybillsOfOrders, shrinkWaybills } from './waybill-store.ts'
 export interface CancelWaybills {
   readonly orderId: number
   readonly itemNos: readonly number[]
+  /** Rows of which a part was cancelled, with the quantity that they still have. */
+  readonly reduced?: readonly { readonly itemNo: number; readonly quantity: number }[]
   /** True when the whole order is off, whatever `itemNos` says. */
   readonly whole?: boolean
   readonly actor: string
@@ -22,7 +26,7 @@ export interface CancelledWaybills {
   /** Waybills that lost some items and go on with the rest. */
   readonly shrunk: readonly number[]
   /** Waybills that hold such items and are too far gone: over, or loaded with other items that are still wanted. */
-  readonly left: readonly { waybillId: number; state: WaybillState }[]
+  readonly left: readonly { waybillId: number; state: WaybillState; itemNos: readonly number[] }[]
 }
 
 /** Follows a cancelled order or items: whole waybills are called off, shared ones shrink while they are not yet loaded. */
@@ -37,16 +41,17 @@ export async function cancelWaybills(context: WriteContext, commands: readonly C
   const moves: MoveWaybill[] = []
   const shrunkAll = new Set<number>()
 
-  const outcomes = commands.map(({ orderId, itemNos, whole = false, actor, commandId, reason }) => {
+  const outcomes = commands.map(({ orderId, itemNos, reduced = [], whole = false, actor, commandId, reason }) => {
     const gone = new Set(itemNos)
+    const quantityOf = new Map(reduced.map(({ itemNo, quantity }) => [itemNo, quantity]))
     const moved: { waybillId: number; to: WaybillState }[] = []
     const shrunk: number[] = []
-    const left: { waybillId: number; state: WaybillState }[] = []
+    const left: { waybillId: number; state: WaybillState; itemNos: number[] }[] = []
     for (const { waybillId, orderId: of, state } of locked) {
       if (of !== orderId || calledOff.has(waybillId)) continue
       const items = itemsLeft.get(waybillId) ?? []
-      const kept = whole ? [] : items.filter((item) => !gone.has(item.itemNo))
-      if (kept.length === items.length && !whole) continue
+      const kept = whole ? [] : items.filter((item) => !gone.has(item.itemNo)).map((item) => shrunkTo(item, quantityOf.get(item.itemNo)))
+      if (!whole && kept.length === items.length && kept.every((item, index) => item === items[index])) continue
       const to = cancelTargetOf(state)
       if (to !== undefined && kept.length === 0) {
         moved.push({ waybillId, to })
@@ -57,10 +62,10 @@ export async function cancelWaybills(context: WriteContext, commands: readonly C
         shrunkAll.add(waybillId)
         itemsLeft.set(waybillId, kept)
       } else if (state !== 'cancelled' && state !== 'returning') {
-        left.push({ waybillId, state })
+        left.push({ waybillId, state, itemNos: items.filter((item) => whole || gone.has(item.itemNo)).map((item) => item.itemNo) })
       }
     }
-    return accepted<CancelledWaybills>({ orderId, moved, shrunk, left })
+    return { ok: true as const, value: { orderId, moved, shrunk, left } satisfies CancelledWaybills }
   })
 
   const shrinking = [...shrunkAll].filter((waybillId) => !calledOff.has(waybillId))
@@ -69,5 +74,20 @@ export async function cancelWaybills(context: WriteContext, commands: readonly C
     shrinking.map((waybillId) => ({ waybillId, items: itemsLeft.get(waybillId) ?? [] })),
   )
   await moveWaybills(context, moves)
+  await context.announce(
+    outcomes.flatMap(({ value: { orderId, left } }) =>
+      left.map(({ waybillId, state, itemNos }): NewEvent => {
+        const payload: CallOffFailed = { orderId, waybillId, state, itemNos }
+        return { key: String(waybillId), type: fulfilmentEventTypes.callOffFailed, payload }
+      }),
+    ),
+  )
   return outcomes
+}
+
+/** An item with a smaller quantity; weight and volume are of the whole line and shrink with it. */
+function shrunkTo(item: WaybillItem, quantity: number | undefined): WaybillItem {
+  if (quantity === undefined || quantity >= item.quantity) return item
+  const share = (ofAll: number): number => Math.round((ofAll * quantity) / item.quantity)
+  return { ...item, quantity, weightGrams: share(item.weightGrams), volumeMl: share(item.volumeMl) }
 }

@@ -7,6 +7,8 @@ import { insertWaybills, type NewWaybill, type WaybillKey, waybillsByOrder } fro
 export interface CreateWaybills {
   readonly orderId: number
   readonly number: string
+  /** The payment part that released these items, 0 unless told: a section that is paid for again gets waybills of its own. */
+  readonly part?: number
   readonly sections: readonly PaidSection[]
   readonly actor: string
   readonly commandId: string
@@ -18,16 +20,16 @@ export interface CreatedWaybills {
   readonly waybillIds: readonly number[]
 }
 
-const keyOf = (key: Omit<WaybillKey, 'purpose'>) => `${key.order_id} ${key.section_no} ${key.sku_type} ${key.merchant}`
+const keyOf = (key: Omit<WaybillKey, 'purpose'>) => `${key.order_id} ${key.section_no} ${key.sku_type} ${key.merchant} ${key.part}`
 
 /** Makes the delivery waybills of paid orders and announces each. Repeating it makes and announces nothing. */
 export async function createWaybills(context: WriteContext, commands: readonly CreateWaybills[]): Promise<Outcome<CreatedWaybills>[]> {
   // By key: the same order twice in one batch asks once.
   const asked = new Map<string, NewWaybill>()
-  for (const { orderId, number, sections, actor, commandId } of commands) {
+  for (const { orderId, number, part = 0, sections, actor, commandId } of commands) {
     for (const plan of planWaybills(sections)) {
-      const key = keyOf({ order_id: orderId, section_no: plan.sectionNo, sku_type: plan.skuType, merchant: plan.merchant })
-      if (!asked.has(key)) asked.set(key, { ...plan, orderId, orderNumber: number, purpose: 'delivery', actor, commandId })
+      const key = keyOf({ order_id: orderId, section_no: plan.sectionNo, sku_type: plan.skuType, merchant: plan.merchant, part })
+      if (!asked.has(key)) asked.set(key, { ...plan, orderId, orderNumber: number, purpose: 'delivery', part, actor, commandId })
     }
   }
   const born = asked.size === 0 ? [] : await insertWaybills(context, [...asked.values()])

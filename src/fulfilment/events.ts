@@ -36,10 +36,19 @@ export interface WaybillMoved {
   readonly reason: string | null
 }
 
+/** Items that an order cancelled and that could not be called off any more: somebody has to bring them back. */
+export interface CallOffFailed {
+  readonly orderId: number
+  readonly waybillId: number
+  readonly state: WaybillState
+  readonly itemNos: readonly number[]
+}
+
 export const fulfilmentEventTypes = {
   waybillsCreated: 'fulfilment.waybills_created',
   waybillRescheduled: 'fulfilment.waybill_rescheduled',
   waybillMoved: 'fulfilment.waybill_moved',
+  callOffFailed: 'fulfilment.call_off_failed',
 } as const
 
 type Described = Pick<

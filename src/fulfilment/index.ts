@@ -9,7 +9,7 @@ import { type StatePage, waybillsByOrder, waybillsByState } from './waybill-stor
 export { type CancelledWaybills, type CancelWaybills } from './cancel-waybills.ts'
 export type { LawReport } from './check.ts'
 export type { CreatedWaybills, CreateWaybills } from './create-waybills.ts'
-export { fulfilmentEventTypes, type WaybillMoved, type WaybillRescheduled, type WaybillsCreated } from './events.ts'
+export { fulfilmentEventTypes, type CallOffFailed, type WaybillMoved, type WaybillRescheduled, type WaybillsCreated } from './events.ts'
 export { type WaybillState, wayToTheDoor, waybillLifeCycle, waybillStates } from './lifecycle.ts'
 export type { MovedWaybill, MoveWaybill, RouteWaybill } from './move-waybills.ts'
 export type { Destination, PaidSection, SkuType, SlotChoice, Waybill, WaybillItem } from './waybill.ts'

@@ -63,6 +63,8 @@ export interface NewWaybill extends WaybillPlan {
   readonly orderId: number
   readonly orderNumber: string
   readonly purpose: Purpose
+  /** The payment part that released it: 0 at first, another where a section is paid for again. */
+  readonly part: number
   readonly actor: string
   readonly commandId: string
 }
@@ -73,29 +75,30 @@ export interface WaybillKey {
   readonly sku_type: SkuType
   readonly merchant: string
   readonly purpose: Purpose
+  readonly part: number
 }
 
 const insertNew = statement<WaybillKey & { id: number }>(
   'fulfilment.insert_waybills',
   `with asked as (
      select * from unnest($1::bigint[], $2::text[], $3::int[], $4::text[], $5::text[], $6::text[], $7::json[], $8::text[], $9::text[],
-       $10::json[], $11::bigint[], $12::bigint[], $13::int[], $14::text[], $15::text[])
+       $10::json[], $11::bigint[], $12::bigint[], $13::int[], $14::text[], $15::text[], $19::smallint[])
        with ordinality as asked (order_id, order_number, section_no, sku_type, merchant, purpose, destination, slot_date, slot_code,
-         items, weight_grams, volume_ml, pieces, command_id, actor, position)
+         items, weight_grams, volume_ml, pieces, command_id, actor, part, position)
    ), born as (
      insert into fulfilment.waybill (order_id, order_number, section_no, sku_type, merchant, purpose, state, destination, slot_date,
-       slot_code, items, weight_grams, volume_ml, pieces, created_at, moved_at)
+       slot_code, items, weight_grams, volume_ml, pieces, part, created_at, moved_at)
      select order_id, order_number, section_no, sku_type, merchant, purpose, 'created', destination, slot_date,
-       slot_code, items, weight_grams, volume_ml, pieces, $16, $16
+       slot_code, items, weight_grams, volume_ml, pieces, part, $16, $16
      from asked order by order_id, section_no, position
-     on conflict (order_id, section_no, sku_type, merchant, purpose) do nothing
-     returning id, order_id, section_no, sku_type, merchant, purpose
+     on conflict (order_id, section_no, sku_type, merchant, purpose, part) do nothing
+     returning id, order_id, section_no, sku_type, merchant, purpose, part
    ), logged as (
      insert into fulfilment.change (root, levels, entities, from_states, to_states, cause, command_id, actor, traffic, rehearsal_id, occurred_at)
      select born.id, '{waybill}', array[born.id::text], '{""}', '{created}', 'fulfilment.create', asked.command_id, asked.actor, $17, $18, $16
-     from born join asked using (order_id, section_no, sku_type, merchant, purpose)
+     from born join asked using (order_id, section_no, sku_type, merchant, purpose, part)
    )
-   select id, order_id, section_no, sku_type, merchant, purpose from born`,
+   select id, order_id, section_no, sku_type, merchant, purpose, part from born`,
 )
 
 /** Writes waybills with their history; those whose key exists already are left out of the answer. */
@@ -120,6 +123,7 @@ export async function insertWaybills(context: WriteContext, waybills: readonly N
     context.now,
     context.traffic,
     context.rehearsalId,
+    waybills.map((waybill) => waybill.part),
   ])
 }
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { emptyFold, foldItem, foldStates, joinFolds, stateOfFold } from './cascade.ts'
-import { foldedStates, type ItemState, itemLifeCycle } from './lifecycle.ts'
+import { bitsOf, emptyFold, explainFold, flagNames, foldItem, foldStates, joinFolds, stateOfFold } from './cascade.ts'
+import { flagBits, foldedStates, type ItemState, itemLifeCycle } from './lifecycle.ts'
 
 const anyState = fc.constantFrom(...itemLifeCycle.stateNames)
 const states = fc.array(anyState, { maxLength: 12 })
@@ -32,6 +32,35 @@ describe('the fold of items', () => {
     fc.assert(
       fc.property(states, (items) => {
         expect(foldedStates).toContain(stateOfFold(foldStates(items)))
+      }),
+    )
+  })
+
+  test('flags fold with the states: what calls for a person in one item does so in its section and its order, however they are grouped', () => {
+    const flagged = fc.array(fc.tuple(anyState, fc.nat(63)), { maxLength: 8 })
+    const foldAll = (items: [ItemState, number][]) => items.map(([state, flags]) => foldItem(state, flags)).reduce(joinFolds, emptyFold)
+    fc.assert(
+      fc.property(fc.array(flagged, { maxLength: 5 }), (sections) => {
+        const all = sections.flat()
+        const whole = foldAll(all)
+        expect(sections.map(foldAll).reduce(joinFolds, emptyFold)).toEqual(whole)
+        expect(foldAll(all.toReversed())).toEqual(whole)
+        for (const [state, flags] of all) expect(whole.flags & flags).toBe(flags & (state === 'delivery_failed' ? -1 : 63))
+        expect((whole.flags & flagBits.failed_delivery) !== 0).toBe(
+          all.some(([state, flags]) => state === 'delivery_failed' || (flags & 2) !== 0),
+        )
+        expect(bitsOf(flagNames(whole.flags))).toBe(whole.flags)
+      }),
+    )
+  })
+
+  test('its reason gives the same state, and names items wherever there are any', () => {
+    fc.assert(
+      fc.property(states, (items) => {
+        const fold = foldStates(items)
+        const reason = explainFold(fold)
+        expect(reason.state).toBe(stateOfFold(fold))
+        expect(items.length === 0 || items.some(reason.by)).toBe(true)
       }),
     )
   })

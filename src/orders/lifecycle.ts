@@ -89,3 +89,12 @@ export type FoldedState = (typeof foldedStates)[number]
 
 export const moneyStates = ['none', 'partial', 'authorized', 'captured', 'partially_refunded', 'refunded', 'over'] as const
 export type MoneyState = (typeof moneyStates)[number]
+
+/**
+ * Flags beside the states, as bits, so that they fold. All but `withheld` are attention: they call for a person.
+ * hold: somebody holds it; failed_delivery: an attempt failed; unknown_payment: a gateway has not said how a charge ended;
+ * too_far_gone: cancelled goods that could not be called off; cancel_requested: the warehouse has not answered yet;
+ * withheld: paid, and not announced while a hold is on.
+ */
+export const flagBits = { hold: 1, failed_delivery: 2, unknown_payment: 4, too_far_gone: 8, cancel_requested: 16, withheld: 32 } as const
+export type Flag = keyof typeof flagBits

@@ -1,22 +1,15 @@
 import { command, type Operation, query } from '#platform/operation.ts'
 import type { Catalogue } from './catalogue.ts'
-import { cancelOrders, unknownOrder } from './change-orders.ts'
+import { changeOperations } from './change-operations.ts'
+import { claimOperations } from './claim-operations.ts'
+import { explainOrders } from './explain-orders.ts'
+import { placeErrors } from './place-errors.ts'
 import { type PlaceDeps, placeOrders } from './place-orders.ts'
-import { getOrders, getTimelines, listOrders, resolveOrders } from './read-orders.ts'
-import {
-  cancelInput,
-  changed,
-  getInput,
-  listInput,
-  listOutput,
-  orderView,
-  placed,
-  placeInput,
-  skuInput,
-  stored,
-  storeInput,
-  timelineOutput,
-} from './schemas.ts'
+import { listOrders } from './list-orders.ts'
+import { listInput, listOutput, searchInput } from './list-schemas.ts'
+import { getOrders, getTimelines } from './read-orders.ts'
+import { searchOrders } from './search-orders.ts'
+import { explained, getInput, orderView, placed, placeInput, skuInput, stored, storeInput, timelineOutput } from './schemas.ts'
 
 /** Everything that can be asked of orders. */
 export function orderOperations(deps: PlaceDeps & { readonly catalogue: Catalogue }): Operation[] {
@@ -33,55 +26,11 @@ export function orderOperations(deps: PlaceDeps & { readonly catalogue: Catalogu
       batch: { largest: 128, longestWaitMs: 3, concurrent: 1 },
       idempotency: 'required',
       priority: 'high',
-      errors: {
-        'orders.unknown_store': 422,
-        'orders.unknown_sku': 422,
-        'orders.two_currencies': 422,
-        'orders.total_mismatch': 422,
-        'orders.discount_too_large': 422,
-        'orders.too_many_items': 422,
-      },
+      errors: placeErrors,
       body: (context, asked) => placeOrders(deps, context, asked),
     }),
-    command({
-      id: 'orders.cancel',
-      context: 'orders',
-      audited: true,
-      summary: 'Cancel an order or some of its items; what was paid for them is given back',
-      input: cancelInput,
-      output: changed,
-      scopes: ['orders:write'],
-      http: { method: 'POST', path: '/v1/orders/:order/cancel', batchPath: '/v1/orders/cancel/batch' },
-      batch: { largest: 128, longestWaitMs: 1 },
-      idempotency: 'required',
-      priority: 'high',
-      errors: {
-        'orders.not_found': 404,
-        'orders.unknown_item': 422,
-        'orders.not_cancellable': 409,
-        'orders.needs_warehouse_consent': 409,
-        'orders.not_possible': 409,
-      },
-      async body(context, asked) {
-        const ids = await resolveOrders(
-          context,
-          asked.map(({ input }) => input.order),
-        )
-        const known = asked.filter(({ input }) => ids.has(input.order))
-        const outcomes = await cancelOrders(
-          context,
-          known.map(({ input, commandId, actor }) => ({
-            orderId: ids.get(input.order) as number,
-            itemNos: input.itemNos,
-            reason: input.reason,
-            commandId,
-            actor: actor.id,
-          })),
-        )
-        const outcomeOf = new Map(known.map((entry, index) => [entry, outcomes[index]]))
-        return asked.map((entry) => outcomeOf.get(entry) ?? unknownOrder(entry.input.order))
-      },
-    }),
+    ...changeOperations(deps),
+    ...claimOperations(deps.catalogue),
     query({
       id: 'orders.get',
       context: 'orders',
@@ -98,15 +47,28 @@ export function orderOperations(deps: PlaceDeps & { readonly catalogue: Catalogu
     query({
       id: 'orders.list',
       context: 'orders',
-      summary: 'Orders, newest first, by customer, store and state',
+      summary: 'Orders, newest first, by store, customer, channel, states, attention, time and number',
       input: listInput,
       output: listOutput,
       scopes: ['orders:read', 'orders:write'],
       http: { method: 'GET', path: '/v1/orders' },
       batch: { largest: 8, longestWaitMs: 0 },
       priority: 'normal',
-      errors: {},
+      errors: { 'orders.bad_cursor': 422, 'orders.bad_time': 422 },
       body: listOrders,
+    }),
+    query({
+      id: 'orders.search',
+      context: 'orders',
+      summary: 'Orders by words in them, newest first: number, customer, receiver, postcode, city, SKU',
+      input: searchInput,
+      output: listOutput,
+      scopes: ['orders:read', 'orders:write'],
+      http: { method: 'GET', path: '/v1/orders/search' },
+      batch: { largest: 8, longestWaitMs: 0 },
+      priority: 'normal',
+      errors: { 'orders.bad_cursor': 422, 'orders.nothing_to_find': 422 },
+      body: searchOrders,
     }),
     query({
       id: 'orders.timeline',
@@ -120,6 +82,19 @@ export function orderOperations(deps: PlaceDeps & { readonly catalogue: Catalogu
       priority: 'normal',
       errors: { 'orders.not_found': 404 },
       body: getTimelines,
+    }),
+    query({
+      id: 'orders.explain',
+      context: 'orders',
+      summary: 'Why an order is where it is: each state with what makes it so and the causes that led there',
+      input: getInput,
+      output: explained,
+      scopes: ['orders:read', 'orders:write'],
+      http: { method: 'GET', path: '/v1/orders/:order/explain' },
+      batch: { largest: 32, longestWaitMs: 0 },
+      priority: 'low',
+      errors: { 'orders.not_found': 404 },
+      body: explainOrders,
     }),
     command({
       id: 'orders.put_store',

@@ -54,3 +54,24 @@ export function isOrderNumber(text: string): boolean {
   const check = remainderOf(body)
   return check < base && digits.charAt(check) === parts[4]
 }
+
+function decode(text: string): number {
+  let value = 0
+  for (const character of text) value = value * base + digits.indexOf(character)
+  return value
+}
+
+/**
+ * Ids whose numbers begin so, from and until (exclusive); undefined where the beginning says nothing of ids. What begins like no number
+ * has no ids.
+ */
+export function idsOfPrefix(prefix: string): [from: number, until: number] | undefined {
+  const [, block = '', place = ''] = /^[A-Z]+-([0-9A-Z]*)-?([0-9A-Z]*)$/.exec(prefix) ?? []
+  if (block === '') return undefined
+  if (!digitsOnly.test(block + place) || (place !== '' && block.length < 6)) return [0, 0]
+  const first = (text: string, length: number) => decode(text.slice(0, length).padEnd(length, digits.charAt(0)))
+  const last = (text: string, length: number) => decode(text.slice(0, length).padEnd(length, digits.charAt(base - 1)))
+  if (place === '') return [first(block, 6) * idsPerBlock, (last(block, 6) + 1) * idsPerBlock]
+  const from = decode(block) * idsPerBlock
+  return [from + Math.floor(first(place, 5) / stretch), Math.min(from + idsPerBlock, from + Math.floor(last(place, 5) / stretch) + 1)]
+}

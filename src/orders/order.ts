@@ -1,6 +1,8 @@
-import { accepted, type Outcome, refused } from '#kernel/outcome.ts'
-import { emptyFold, foldItem, foldStates, joinFolds, stateOfFold } from './cascade.ts'
-import { type FoldedState, type ItemState, itemLifeCycle, type MoneyState, rankOf } from './lifecycle.ts'
+import type { PaymentSums } from '#payments'
+import { invariant } from '#kernel/outcome.ts'
+import { foldItem, stateOfFold } from './cascade.ts'
+import type { Claim } from './claim-lifecycle.ts'
+import type { FoldedState, ItemState, MoneyState } from './lifecycle.ts'
 
 export interface Destination {
   readonly name: string
@@ -12,15 +14,94 @@ export interface Destination {
   readonly lng?: number
 }
 
+export interface Slot {
+  readonly date: string
+  readonly code: string
+}
+
+/** What a row of goods is, beside its state. Amounts of the whole row, minor units. */
+export interface Line {
+  readonly sku: string
+  readonly skuType: string
+  readonly quantity: number
+  readonly unitPriceMinor: number
+  readonly discountMinor: number
+  readonly taxMinor: number
+  /** Of one piece. */
+  readonly weightGrams: number
+  readonly volumeMl: number
+  /** The row that the customer ordered, where this one was split off it or made for it. */
+  readonly originItemNo: number | null
+  readonly originKind: 'split' | 'exchange' | 'reship' | null
+}
+
 export interface OrderItem {
   readonly itemNo: number
   readonly sectionNo: number
+  /** The payment part that pays for it. */
+  readonly part: number
   readonly state: ItemState
+  /** Bits of `flagBits` that were set on this row. */
+  readonly flags: number
+  /** What the row came to when it was read; where its line was read, that says it. */
+  readonly readMinor?: number
+  /** Read only where a change asks for it. */
+  readonly line?: Line
+}
+
+export interface SectionDetail {
+  readonly destination: Destination
+  readonly slot: Slot | null
+  readonly merchantId: string | null
+  readonly shippingMinor: number
+  readonly mergedInto: number | null
 }
 
 export interface OrderSection {
   readonly sectionNo: number
+  /** The payment part of its shipping and of what is added before payment. */
+  readonly part: number
   readonly state: FoldedState
+  readonly moneyState: MoneyState
+  readonly attention: number
+  readonly held: boolean
+  /** Its shipping when it was read. */
+  readonly readShippingMinor?: number
+  readonly detail?: SectionDetail
+}
+
+/** A payment part: what the order asks for it and what payments told of it last, minor units. */
+export interface Part {
+  readonly part: number
+  /** Live and ended rows but for cancelled ones, with shipping, less what was given back. */
+  readonly askedMinor: number
+  /** True since payments said that its goods may be prepared. */
+  readonly covered: boolean
+  /** The end of a charge is not known. */
+  readonly unknown: boolean
+  /** Given back for claims and differences of price: their rows keep their amounts. For goods in exchange: worth of what came back for them, too. */
+  readonly givenBackMinor: number
+  /** Goodwill that was promised to the means that paid; what payments have given of it stands in `told`. */
+  readonly goodwillMinor: number
+  readonly told?: PaymentSums
+}
+
+export interface Hold {
+  /** 0: the whole order. */
+  readonly sectionNo: number
+  readonly owner: string
+  readonly reason: string
+}
+
+/** The head's own data and its open holds; read only where a change asks for lines. */
+export interface HeadDetail {
+  readonly customerId: string
+  readonly currency: string
+  readonly channel: string
+  readonly placedAtMs: number
+  readonly duplicateOf: number | null
+  readonly holds: readonly Hold[]
+  readonly claims: readonly Claim[]
 }
 
 /** What decisions need of an order, read under its lock. */
@@ -30,121 +111,68 @@ export interface Order {
   readonly storeId: string
   readonly state: FoldedState
   readonly moneyState: MoneyState
+  readonly attention: number
+  readonly held: boolean
+  readonly totalMinor: number
+  readonly parts: readonly Part[]
   readonly sections: readonly OrderSection[]
   readonly items: readonly OrderItem[]
+  readonly detail?: HeadDetail
 }
 
 export interface StateChange {
-  readonly level: 'item' | 'section' | 'order' | 'money'
-  /** Item or section number; empty for the order itself. */
+  /**
+   * item, section, order, money, attention and claim are states, and each of their changes starts where the one before ended; the
+   * others note what else was changed.
+   */
+  readonly level:
+    | 'item'
+    | 'section'
+    | 'order'
+    | 'money'
+    | 'attention'
+    | 'claim'
+    | 'quantity'
+    | 'item_section'
+    | 'destination'
+    | 'slot'
+    | 'hold'
+  /** Item or section number or id of a claim; empty for the order itself. */
   readonly entity: string
   /** Empty at birth. */
   readonly from: string
   readonly to: string
 }
 
-export interface Decision {
-  readonly changes: readonly StateChange[]
-  readonly after: Order
+export function lineOf(item: OrderItem): Line {
+  invariant(item.line, `item ${item.itemNo} was read without its line`)
+  return item.line
 }
 
-export interface ItemMove {
-  readonly itemNo: number
-  readonly to: ItemState
+export function detailOf(section: OrderSection): SectionDetail {
+  invariant(section.detail, `section ${section.sectionNo} was read without its detail`)
+  return section.detail
 }
 
-/** Moves items and folds what follows for their sections and the order. A move that was made already, or is overtaken, changes nothing. */
-export function moveItems(order: Order, moves: readonly ItemMove[]): Outcome<Decision> {
-  const wanted = new Map(moves.map((move) => [move.itemNo, move.to]))
-  const changes: StateChange[] = []
-  for (const { itemNo } of moves) {
-    if (!order.items.some((item) => item.itemNo === itemNo))
-      return refused('orders.unknown_item', `Order ${order.number} has no item ${itemNo}.`)
-  }
-  const items: OrderItem[] = []
-  for (const item of order.items) {
-    const to = wanted.get(item.itemNo)
-    if (to === undefined || to === item.state || isOvertaken(item.state, to)) {
-      items.push(item)
-      continue
-    }
-    if (!itemLifeCycle.canMove(item.state, to)) {
-      return refused('orders.not_possible', `Item ${item.itemNo} is ${item.state} and can not become ${to}.`, undefined, {
-        state: item.state,
-      })
-    }
-    changes.push({ level: 'item', entity: String(item.itemNo), from: item.state, to })
-    items.push({ ...item, state: to })
-  }
-  return accepted(cascade({ ...order, items }, changes))
+export function headOf(order: Order): HeadDetail {
+  invariant(order.detail, `order ${order.number} was read without its detail`)
+  return order.detail
 }
 
-/** A late fact about a stage that the item has left behind, such as "picked" after "delivered". */
-function isOvertaken(state: ItemState, to: ItemState): boolean {
-  if (itemLifeCycle.states[to].end) return false
-  if (itemLifeCycle.states[state].end) return true
-  return rankOf(to) < rankOf(state) && !itemLifeCycle.canMove(state, to)
-}
+export const amountOf = ({ quantity, unitPriceMinor, discountMinor, taxMinor }: Line): number =>
+  quantity * unitPriceMinor - discountMinor + taxMinor
 
-function cascade(order: Order, changes: StateChange[]): Decision {
-  if (changes.length === 0) return { changes, after: order }
-  let whole = emptyFold
-  const sections = order.sections.map((section) => {
-    const fold = foldStates(order.items.filter((item) => item.sectionNo === section.sectionNo).map((item) => item.state))
-    whole = joinFolds(whole, fold)
-    const state = stateOfFold(fold)
-    if (state !== section.state) changes.push({ level: 'section', entity: String(section.sectionNo), from: section.state, to: state })
-    return { ...section, state }
-  })
-  const state = stateOfFold(whole)
-  if (state !== order.state) changes.push({ level: 'order', entity: '', from: order.state, to: state })
-  return { changes, after: { ...order, sections, state } }
-}
+/** What a row comes to, by its line or as it was read. */
+export const minorOf = (item: OrderItem): number => (item.line === undefined ? (item.readMinor ?? 0) : amountOf(item.line))
 
-function moveMoney({ changes, after }: Decision, to: MoneyState): Decision {
-  if (after.moneyState === to) return { changes, after }
-  return { changes: [...changes, { level: 'money', entity: '', from: after.moneyState, to }], after: { ...after, moneyState: to } }
-}
-
-/** The order's money is there: whatever waits for it becomes paid. An order cancelled meanwhile only notes the money. */
-export function coverOrder(order: Order): Outcome<Decision> {
-  const waiting = order.items.filter((item) => item.state === 'pending_payment')
-  const moved = moveItems(
-    order,
-    waiting.map(({ itemNo }) => ({ itemNo, to: 'paid' })),
-  )
-  return moved.ok ? accepted(moveMoney(moved.value, 'captured')) : moved
-}
-
-/** Money went back; what payments still hold says whether all of it did. */
-export function refundOrder(order: Order, heldMinor: number): Outcome<Decision> {
-  return accepted(moveMoney({ changes: [], after: order }, heldMinor === 0 ? 'refunded' : 'partially_refunded'))
-}
-
-/** Cancels the items asked for (none given: all). All of them or none. */
-export function cancelOrder(order: Order, itemNos: readonly number[] | undefined): Outcome<Decision> {
-  const asked = itemNos ?? order.items.map((item) => item.itemNo)
-  for (const itemNo of asked) {
-    const item = order.items.find((candidate) => candidate.itemNo === itemNo)
-    if (item === undefined) return refused('orders.unknown_item', `Order ${order.number} has no item ${itemNo}.`, '/itemNos')
-    if (item.state === 'cancelled') continue
-    const facts = { itemNo, state: item.state }
-    if (itemLifeCycle.states[item.state].end) {
-      return refused('orders.not_cancellable', `Item ${itemNo} is ${item.state}.`, '/itemNos', facts)
-    }
-    const rank = rankOf(item.state)
-    if (rank >= 60) {
-      return refused('orders.not_cancellable', `Item ${itemNo} is ${item.state}; ask for a return instead.`, '/itemNos', facts)
-    }
-    if (rank >= 40) {
-      return refused('orders.needs_warehouse_consent', `Item ${itemNo} is ${item.state}; the warehouse has to agree.`, '/itemNos', facts)
-    }
-  }
-  return moveItems(
-    order,
-    asked.map((itemNo) => ({ itemNo, to: 'cancelled' })),
-  )
-}
+export const newPart = (part: number, askedMinor: number): Part => ({
+  part,
+  askedMinor,
+  covered: false,
+  unknown: false,
+  givenBackMinor: 0,
+  goodwillMinor: 0,
+})
 
 /** States at birth, for placing. */
 export function birthChanges(itemNosBySection: readonly (readonly number[])[], state: ItemState & FoldedState): StateChange[] {

@@ -3,11 +3,13 @@ import type { WriteContext } from '#platform/database.ts'
 import type { IdBlocks } from '#platform/id-blocks.ts'
 import type { Asked } from '#platform/operation.ts'
 import type { Catalogue, Sku, Store } from './catalogue.ts'
-import type { OrderPlaced } from './events.ts'
-import { birthChanges } from './order.ts'
+import type { OrderPlaced, PartAsked } from './events.ts'
+import { checkPlan } from './check-plan.ts'
+import { birthChanges, newPart, type Part } from './order.ts'
 import { orderNumberOf } from './order-number.ts'
-import { insertOrders, literal, type NewItem, type NewOrder, type NewSection } from './order-store.ts'
+import { insertOrders, type NewItem, type NewOrder, type NewSection } from './order-store.ts'
 import type { Placed, PlaceInput } from './schemas.ts'
+import { literal } from './write-orders.ts'
 
 export interface PlaceDeps {
   readonly catalogue: Catalogue
@@ -29,7 +31,7 @@ export async function placeOrders(deps: PlaceDeps, context: WriteContext, asked:
     context,
     namesOf(asked, (input) => input.sections.flatMap((section) => section.items.map((item) => item.sku))),
   )
-  const checked = asked.map(({ input }) => checkOrder(input, store, sku))
+  const checked = asked.map(({ input }) => checkOrder(input, { storeOf: store, skuOf: sku, now: context.now }))
   const good = checked.filter((outcome) => outcome.ok).length
   if (good === 0) return checked.flatMap((outcome) => (outcome.ok ? [] : [outcome]))
   const ids = await deps.ids.take(context, good)
@@ -48,6 +50,7 @@ export async function placeOrders(deps: PlaceDeps, context: WriteContext, asked:
       totalMinor: command.input.totalMinor,
       state: 'pending_payment',
       sections: outcome.value.sections,
+      parts: outcome.value.parts,
       commandId: command.commandId,
       actor: command.actor.id,
     }
@@ -55,7 +58,7 @@ export async function placeOrders(deps: PlaceDeps, context: WriteContext, asked:
     return accepted({ orderId: id, number: order.number, state: order.state, totalMinor: order.totalMinor })
   })
   insertOrders(context, orders, birthOf)
-  const inputs = asked.filter((_, index) => checked[index]?.ok)
+  const payments = checked.flatMap((outcome) => (outcome.ok ? [outcome.value.payments] : []))
   await context.announce(
     orders.map((order, index) => {
       const payload: OrderPlaced = {
@@ -65,7 +68,7 @@ export async function placeOrders(deps: PlaceDeps, context: WriteContext, asked:
         customerId: order.customerId,
         currency: order.currency,
         totalMinor: order.totalMinor,
-        payment: paymentOf(inputs[index]?.input),
+        payments: payments[index] ?? [],
       }
       return { key: String(order.id), type: 'orders.placed', payload }
     }),
@@ -77,33 +80,35 @@ function* namesOf(asked: readonly Asked<PlaceInput>[], of: (input: PlaceInput) =
   for (const { input } of asked) yield* of(input)
 }
 
-function paymentOf(input: PlaceInput | undefined): OrderPlaced['payment'] {
-  return input?.payment === undefined ? null : { means: input.payment.means, token: input.payment.token }
+interface CheckWith {
+  readonly storeOf: (id: string) => Store | undefined
+  readonly skuOf: (name: string) => Sku | undefined
+  readonly now: Date
+}
+
+interface CheckedOrder {
+  readonly store: Store
+  readonly sections: NewSection[]
+  /** Null for the usual order, which asks its total as one. */
+  readonly parts: readonly Part[] | null
+  readonly payments: readonly PartAsked[]
 }
 
 /** The pure part: what the input means, or the first thing wrong with it, by field. */
-export function checkOrder(
-  input: PlaceInput,
-  storeOf: (id: string) => Store | undefined,
-  skuOf: (name: string) => Sku | undefined,
-): Outcome<{ store: Store; sections: NewSection[] }> {
+export function checkOrder(input: PlaceInput, { storeOf, skuOf, now }: CheckWith): Outcome<CheckedOrder> {
   const store = storeOf(input.storeId)
   if (store === undefined) return refused('orders.unknown_store', `There is no store "${input.storeId}".`, '/storeId')
   if (store.currency !== input.currency) {
     return refused('orders.two_currencies', `Store ${input.storeId} sells in ${store.currency}, not in ${input.currency}.`, '/currency')
   }
-  if (input.payment?.currency !== undefined && input.payment.currency !== input.currency) {
-    return refused(
-      'orders.two_currencies',
-      `The payment is in ${input.payment.currency}, the order in ${input.currency}.`,
-      '/payment/currency',
-    )
-  }
   let sumMinor = 0
   let itemNo = 0
   const sections: NewSection[] = []
+  const askedMinor = new Map<number, number>()
   for (const [s, section] of input.sections.entries()) {
     const items: NewItem[] = []
+    const part = section.payment === undefined ? 0 : s + 1
+    const beforeMinor = sumMinor
     sumMinor += section.shippingMinor ?? 0
     for (const [i, item] of section.items.entries()) {
       const at = `/sections/${s}/items/${i}`
@@ -120,6 +125,7 @@ export function checkOrder(
       itemNo += 1
       items.push({
         itemNo,
+        part,
         sku: item.sku,
         skuType: sku.skuType,
         quantity: item.quantity,
@@ -131,7 +137,9 @@ export function checkOrder(
         state: 'pending_payment',
       })
     }
+    askedMinor.set(part, (askedMinor.get(part) ?? 0) + sumMinor - beforeMinor)
     sections.push({
+      part,
       destination: section.destination,
       slot: section.slot ?? null,
       merchantId: section.merchantId ?? null,
@@ -146,7 +154,19 @@ export function checkOrder(
       sumMinor,
     })
   }
-  return accepted({ store, sections })
+  const payments: PartAsked[] = []
+  for (const [part, amountMinor] of askedMinor) {
+    const plan = (part === 0 ? input.payment : input.sections[part - 1]?.payment) ?? null
+    const refusal =
+      plan && checkPlan(plan, { dueMinor: amountMinor, now, field: part === 0 ? '/payment' : `/sections/${part - 1}/payment` })
+    if (refusal) return refusal
+    payments.push({ part, amountMinor, plan })
+  }
+  if (input.payment !== undefined && !askedMinor.has(0)) {
+    return refused('orders.payment_mismatch', 'Every section pays for itself; nothing is left for a payment of the order.', '/payment')
+  }
+  const single = payments.length === 1 && payments[0]?.part === 0
+  return accepted({ store, sections, payments, parts: single ? null : payments.map(({ part, amountMinor }) => newPart(part, amountMinor)) })
 }
 
 /** Largest order seen in the systems we replace had 1,100 lines; ten such still number in a smallint. */

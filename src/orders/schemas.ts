@@ -1,13 +1,14 @@
 import { type Static, Type } from 'typebox'
+import { paymentPlan } from '#payments'
 
 /** Largest amount of one line or total, minor units; sums of 25,000 lines of it stay exact. */
-const amount = (about: string) =>
+export const amount = (about: string) =>
   Type.Integer({ minimum: 0, maximum: 100_000_000_000, description: `${about}, minor units of the order's currency` })
-const text = (about: string, most = 200) => Type.String({ minLength: 1, maxLength: most, description: about })
+export const text = (about: string, most = 200) => Type.String({ minLength: 1, maxLength: most, description: about })
 const currency = Type.String({ pattern: '^[A-Z]{3}$', description: 'ISO 4217 code, such as CAD' })
-const closed = { additionalProperties: false }
+export const closed = { additionalProperties: false }
 
-const destination = Type.Object(
+export const destination = Type.Object(
   {
     name: text('who receives it'),
     line1: text('street and number'),
@@ -20,7 +21,7 @@ const destination = Type.Object(
   closed,
 )
 
-const slot = Type.Object(
+export const slot = Type.Object(
   {
     date: Type.String({ pattern: '^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])$', description: 'local date of the zone, YYYY-MM-DD' }),
     code: text('slot of the zone, such as AM', 16),
@@ -28,7 +29,7 @@ const slot = Type.Object(
   closed,
 )
 
-const item = Type.Object(
+export const newItem = Type.Object(
   {
     sku: text('a registered SKU', 64),
     quantity: Type.Integer({ minimum: 1, maximum: 10_000, description: 'pieces' }),
@@ -47,16 +48,7 @@ export const placeInput = Type.Object(
     channel: Type.Optional(text('where it was placed, such as web', 32)),
     currency,
     totalMinor: amount('what the customer agreed to pay: lines and shipping together'),
-    payment: Type.Optional(
-      Type.Object(
-        {
-          means: Type.Literal('card'),
-          token: Type.String({ pattern: '^[\\x21-\\x7e]{1,128}$', description: 'token of the card at the gateway, such as tok_ok' }),
-          currency: Type.Optional(currency),
-        },
-        closed,
-      ),
-    ),
+    payment: Type.Optional(paymentPlan),
     sections: Type.Array(
       Type.Object(
         {
@@ -64,7 +56,8 @@ export const placeInput = Type.Object(
           slot: Type.Optional(slot),
           merchantId: Type.Optional(text('merchant or warehouse that prepares it', 64)),
           shippingMinor: Type.Optional(amount('shipping of this section')),
-          items: Type.Array(item, { minItems: 1, maxItems: 500 }),
+          payment: Type.Optional(paymentPlan),
+          items: Type.Array(newItem, { minItems: 1, maxItems: 500 }),
         },
         closed,
       ),
@@ -80,22 +73,13 @@ const orderId = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })
 export const placed = Type.Object({ orderId, number: Type.String(), state: Type.String(), totalMinor: Type.Integer() })
 export type Placed = Static<typeof placed>
 
-export const cancelInput = Type.Object(
-  {
-    order: text('order number or id', 40),
-    itemNos: Type.Optional(Type.Array(Type.Integer({ minimum: 1, maximum: 32_767 }), { minItems: 1, maxItems: 500 })),
-    reason: text('why, for the log', 200),
-  },
-  closed,
-)
-
 export const changed = Type.Object({ orderId, number: Type.String(), state: Type.String(), moneyState: Type.String() })
 export type Changed = Static<typeof changed>
 
 export const getInput = Type.Object({ order: text('order number or id', 40) }, closed)
 
 const when = Type.String({ format: 'date-time' })
-const orNull = <T extends Parameters<typeof Type.Union>[0][number]>(type: T) => Type.Union([type, Type.Null()])
+export const orNull = <T extends Parameters<typeof Type.Union>[0][number]>(type: T) => Type.Union([type, Type.Null()])
 
 export const orderView = Type.Object({
   orderId,
@@ -110,10 +94,57 @@ export const orderView = Type.Object({
   attention: Type.Array(Type.String()),
   placedAt: when,
   changedAt: when,
+  duplicateOf: orNull(Type.Integer({ description: 'the order that was kept instead of this one' })),
+  parts: Type.Array(
+    Type.Object({
+      part: Type.Integer({ description: 'the payment: 0 the order’s, 1–999 that of a section, from 1000 a later one' }),
+      askedMinor: Type.Integer(),
+      covered: Type.Boolean(),
+      unknown: Type.Boolean({ description: 'the end of a charge is not known yet' }),
+      authorizedMinor: Type.Integer(),
+      capturedMinor: Type.Integer(),
+      refundedMinor: Type.Integer(),
+    }),
+  ),
+  holds: Type.Array(
+    Type.Object({
+      sectionNo: orNull(Type.Integer({ description: 'null: the whole order' })),
+      owner: Type.String(),
+      reason: Type.String(),
+      heldAt: when,
+      heldBy: Type.String(),
+    }),
+  ),
+  claims: Type.Array(
+    Type.Object({
+      claimId: Type.Integer(),
+      kind: Type.String(),
+      state: Type.String(),
+      reason: Type.String(),
+      refundShipping: Type.Boolean(),
+      refundedMinor: Type.Integer(),
+      requestedAt: when,
+      changedAt: when,
+      items: Type.Array(
+        Type.Object({
+          itemNo: Type.Integer(),
+          quantity: Type.Integer(),
+          accepted: Type.Integer(),
+          damaged: Type.Integer(),
+          refused: Type.Integer(),
+          refusedItemNo: orNull(Type.Integer()),
+          newItemNo: orNull(Type.Integer()),
+        }),
+      ),
+    }),
+  ),
   sections: Type.Array(
     Type.Object({
       sectionNo: Type.Integer(),
+      part: Type.Integer(),
       state: Type.String(),
+      moneyState: Type.String(),
+      attention: Type.Array(Type.String()),
       destination,
       slot: orNull(slot),
       merchantId: orNull(Type.String()),
@@ -128,6 +159,9 @@ export const orderView = Type.Object({
           discountMinor: Type.Integer(),
           taxMinor: Type.Integer(),
           state: Type.String(),
+          part: Type.Integer(),
+          flags: Type.Array(Type.String()),
+          origin: orNull(Type.Object({ itemNo: Type.Integer(), kind: orNull(Type.String({ description: 'split, exchange or reship' })) })),
         }),
       ),
     }),
@@ -135,50 +169,36 @@ export const orderView = Type.Object({
 })
 export type OrderView = Static<typeof orderView>
 
-export const listInput = Type.Object(
-  {
-    customerId: Type.Optional(text('orders of this customer only', 64)),
-    storeId: Type.Optional(text('orders of this store only', 64)),
-    state: Type.Optional(text('orders in this state only', 32)),
-    before: Type.Optional(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, description: 'cursor: orders older than this id' })),
-    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, description: '50 unless told' })),
-  },
-  closed,
-)
+const loggedChange = Type.Object({
+  sequence: Type.Integer(),
+  level: Type.String(),
+  entity: Type.String(),
+  from: orNull(Type.String()),
+  to: Type.String(),
+  cause: Type.String(),
+  commandId: Type.String(),
+  actor: Type.String(),
+  occurredAt: when,
+})
+export type LoggedChange = Static<typeof loggedChange>
 
-export const listOutput = Type.Object({
-  orders: Type.Array(
+export const timelineOutput = Type.Object({ changes: Type.Array(loggedChange) })
+
+export const explained = Type.Object({
+  orderId,
+  number: Type.String(),
+  entities: Type.Array(
     Type.Object({
-      orderId,
-      number: Type.String(),
-      storeId: Type.String(),
-      customerId: Type.String(),
-      totalMinor: Type.Integer(),
-      currency,
+      level: Type.String({ description: 'order, money, attention, section, item or claim' }),
+      entity: Type.String({ description: 'item or section number or id of a claim; empty for the order itself' }),
       state: Type.String(),
-      moneyState: Type.String(),
-      placedAt: when,
+      because: Type.String({ description: 'what makes it so: the rule and the items, the sums, or the last cause' }),
+      changes: Type.Array(loggedChange),
     }),
   ),
-  next: orNull(Type.Integer({ description: 'cursor for `before`; null at the end' })),
+  drift: Type.Array(Type.String({ description: 'what is stored otherwise than items, payments or the log say' })),
 })
-export type ListOutput = Static<typeof listOutput>
-
-export const timelineOutput = Type.Object({
-  changes: Type.Array(
-    Type.Object({
-      sequence: Type.Integer(),
-      level: Type.String(),
-      entity: Type.String(),
-      from: orNull(Type.String()),
-      to: Type.String(),
-      cause: Type.String(),
-      commandId: Type.String(),
-      actor: Type.String(),
-      occurredAt: when,
-    }),
-  ),
-})
+export type Explained = Static<typeof explained>
 
 export const storeInput = Type.Object(
   { storeId: text('id of the store', 64), name: text('name'), prefix: Type.String({ pattern: '^[A-Y][A-Z]{1,3}$' }), currency },

@@ -1,6 +1,4 @@
 import { type ReadContext, type Statement, statement } from '#platform/database.ts'
-import type { Traffic } from '#platform/request-context.ts'
-import { readKey } from './gateway.ts'
 
 /** One invariant and each place where it does not hold, as a sentence. No break: it holds. */
 export interface Check {
@@ -26,73 +24,129 @@ const lastStates = `
     select 'request' as level, id::text as entity, state from payments.request
     union all select 'leg', id::text, state from payments.leg
     union all select 'attempt', id::text, state from payments.attempt
-    union all select 'refund', id::text, state from payments.refund
+    union all select kind, id::text, state from payments.follow_up
+    union all select 'binding', id::text, state from payments.binding
   )`
+
+/** Every request with the sums of its legs; `secured`: what is set aside where that is enough. */
+const sums = `
+  select request.*, request.amount_minor - request.reduced_minor as due,
+    coalesce(legs.here, 0) as here, coalesce(legs.kept, 0) as kept, coalesce(legs.free, 0) as free, coalesce(legs.promised, 0) as promised,
+    coalesce(legs.secured, 0) as secured
+  from payments.request left join lateral (
+    select sum(greatest(0, captured_minor - refunded_minor - disputed_minor)) as here, sum(greatest(0, captured_minor - refund_held_minor - disputed_minor)) as kept,
+      sum(authorized_minor - unneeded_minor - capture_held_minor) as free,
+      sum(authorized_minor - unneeded_minor) as promised,
+      sum(authorized_minor - unneeded_minor) filter (where request.capture = 'on_shipment' or leg.means = 'cash_on_delivery') as secured
+    from payments.leg where leg.request_id = request.id
+  ) as legs on true`
 
 const checks = [
   check(
     'request holds what its state says',
-    `select format('request %s is %s: due %s, in hand %s', id, state, due, in_hand) as told from (
-       select request.id, request.state, request.amount_minor - request.reduced_minor as due,
-         coalesce(sum(leg.captured_minor - leg.refunded_minor), 0) as in_hand
-       from payments.request left join payments.leg on leg.request_id = request.id
-       group by request.id
-     ) as sums
-     where (state = 'covered' and in_hand <> due) or (state = 'overcovered' and in_hand <= due)
-       or (state = 'partially_covered' and not (in_hand > 0 and in_hand < due))
-       or (state in ('open', 'requires_action', 'processing', 'expired') and in_hand <> 0)
+    `select format('request %s is %s: due %s, in hand %s, gifts %s', id, state, due, in_hand, goodwill_minor) as told from (
+       select *, here + secured as in_hand, greatest(0, due - goodwill_minor) as need from (${sums}) as sums
+     ) as requests
+     where (state = 'covered' and in_hand <> need) or (state = 'overcovered' and in_hand <= need)
+       or (state = 'partially_covered' and not (in_hand > 0 and in_hand < need))
+       or (state in ('open', 'requires_action', 'processing') and (in_hand > 0 or need = 0))
        or (state = 'cancelled' and due <> 0)`,
   ),
   check(
-    'leg holds what its attempts and refunds took and gave',
-    `select format('leg %s is %s: captured %s, attempts %s; held %s, refunds %s', leg.id, leg.state, leg.captured_minor,
-       coalesce(taken.amount, 0), leg.refund_held_minor, coalesce(given.held, 0)) as told
+    'leg holds what its attempts and follow-ups took and gave',
+    `select format('leg %s is %s: captured %s, calls took %s; held %s, refunds %s; set aside %s, calls say %s', leg.id, leg.state,
+       leg.captured_minor, taken.amount, leg.refund_held_minor, done.held, leg.authorized_minor, promised.amount) as told
      from payments.leg
-     left join (
-       select leg_id, sum(amount_minor) as amount from payments.attempt where state = 'succeeded' and retired = 0 group by leg_id
-     ) as taken on taken.leg_id = leg.id
-     left join (
-       select leg_id, sum(amount_minor) as held, sum(amount_minor) filter (where state = 'succeeded') as done
-       from payments.refund where not stray group by leg_id
-     ) as given on given.leg_id = leg.id
-     where leg.captured_minor <> coalesce(taken.amount, 0) or leg.refund_held_minor <> coalesce(given.held, 0)
-       or leg.refunded_minor <> coalesce(given.done, 0)`,
+     cross join lateral (
+       select coalesce(sum(amount_minor), 0) as amount from payments.attempt
+       where attempt.leg_id = leg.id and attempt.state = 'succeeded' and attempt.retired = 0
+     ) as succeeded
+     cross join lateral (
+       select coalesce(sum(amount_minor) filter (where kind = 'capture' and state = 'succeeded'), 0) as captured,
+         coalesce(sum(amount_minor) filter (where kind = 'capture' and state in ('sent', 'pending', 'unknown')), 0) as capturing,
+         coalesce(sum(amount_minor) filter (where kind in ('refund', 'credit') and state <> 'wallet'), 0) as held,
+         coalesce(sum(amount_minor) filter (where kind in ('refund', 'credit') and state = 'succeeded'), 0) as refunded,
+         bool_or(kind = 'void' and state in ('succeeded', 'manual')) or bool_or(kind = 'capture' and state = 'succeeded' and last) as released
+       from payments.follow_up where follow_up.leg_id = leg.id and not follow_up.stray
+     ) as done
+     cross join lateral (select case when leg.mode = 'charge' then succeeded.amount else done.captured end as amount) as taken
+     cross join lateral (
+       select case when leg.mode = 'charge' or done.released then 0 else succeeded.amount - done.captured end as amount
+     ) as promised
+     where leg.captured_minor <> taken.amount or leg.refund_held_minor <> done.held or leg.refunded_minor <> done.refunded
+       or leg.capture_held_minor <> done.capturing or leg.authorized_minor <> promised.amount`,
+  ),
+  check(
+    'gifts of a request are its goodwill refunds',
+    `select format('request %s says %s and %s, its refunds %s and %s', request.id, goodwill_held_minor, goodwill_minor, held, done) as told
+     from payments.request cross join lateral (
+       select coalesce(sum(amount_minor) filter (where state <> 'wallet'), 0) as held,
+         coalesce(sum(amount_minor) filter (where state = 'succeeded'), 0) as done
+       from payments.follow_up where follow_up.request_id = request.id and goodwill
+     ) as given
+     where goodwill_held_minor <> held or goodwill_minor <> done`,
   ),
   check(
     'excess is on its way back',
-    `select format('request %s (%s) holds %s more than is due with no refund under way', id, state, excess) as told from (
-       select request.id, request.state,
-         coalesce(sum(leg.captured_minor - leg.refund_held_minor), 0) - (request.amount_minor - request.reduced_minor) as excess
-       from payments.request join payments.leg on leg.request_id = request.id
-       group by request.id
-     ) as sums where excess > 0`,
+    `select format('request %s (%s) holds %s more than is due with no refund under way', id, state, kept - need) as told from (
+       select *, greatest(0, case when closed = 0 then due else 0 end - goodwill_held_minor) as need from (${sums}) as sums
+     ) as requests where kept > need`,
+  ),
+  check(
+    'no more is set aside than is due',
+    `select format('request %s (%s) has %s set aside and %s taken for %s', id, state, promised, kept, need) as told from (
+       select *, greatest(0, case when closed = 0 then due else 0 end - goodwill_held_minor) as need from (${sums}) as sums
+     ) as requests where free > 0 and promised + kept > need`,
+  ),
+  check(
+    'what is set aside and not wanted is being let go',
+    `select format('leg %s (%s) has %s set aside that nobody wants, and no void under way', leg.id, leg.state, leg.authorized_minor) as told
+     from payments.leg where leg.authorized_minor > 0 and leg.unneeded_minor = leg.authorized_minor and not exists (
+       select from payments.follow_up where follow_up.leg_id = leg.id and kind = 'void' and state in ('sent', 'pending', 'unknown'))`,
+  ),
+  check(
+    'all or none: no leg is kept where another of its round has failed',
+    `select format('leg %s (%s) keeps %s and %s though leg %s of its round has failed', leg.id, leg.state, leg.captured_minor - leg.refund_held_minor,
+       leg.authorized_minor - leg.unneeded_minor, failed.id) as told
+     from payments.leg as failed join payments.request on request.id = failed.request_id and request.settle = 'together'
+     join payments.leg on leg.request_id = failed.request_id and leg.round = failed.round and leg.id <> failed.id
+     where failed.state = 'failed' and (leg.captured_minor - leg.refund_held_minor - leg.disputed_minor > 0
+       or leg.authorized_minor - leg.unneeded_minor - leg.capture_held_minor > 0)`,
+  ),
+  check(
+    'disputes of a leg are what the bank took',
+    `select format('leg %s says %s, its disputes %s', leg.id, leg.disputed_minor, told.amount) as told
+     from payments.leg cross join lateral (
+       select coalesce(sum(case when won then -amount_minor else amount_minor end), 0) as amount from payments.dispute where dispute.leg_id = leg.id
+     ) as told where leg.disputed_minor <> told.amount`,
   ),
   check(
     'a charge found late goes back whole',
-    `select format('attempt %s took %s after it was given up and has no refund for it', attempt.id, attempt.amount_minor) as told
+    `select format('attempt %s took %s after it was given up and nothing gives it back', attempt.id, attempt.amount_minor) as told
      from payments.attempt
      where state = 'succeeded' and retired <> 0 and not exists (
-       select from payments.refund where refund.attempt_id = attempt.id and refund.stray and refund.amount_minor = attempt.amount_minor)`,
+       select from payments.follow_up where follow_up.attempt_id = attempt.id and stray and follow_up.amount_minor = attempt.amount_minor)`,
   ),
   check(
-    'no order is paid twice',
-    `select format('order %s has %s requests with money in hand', order_id, count(*)) as told from payments.request
-     where exists (select from payments.leg where leg.request_id = request.id and leg.captured_minor > leg.refund_held_minor)
-     group by order_id having count(*) > 1`,
+    'no part of an order is paid twice',
+    `select format('order %s part %s has %s requests with money in hand', order_id, part, count(*)) as told from payments.request
+     where exists (select from payments.leg where leg.request_id = request.id and leg.captured_minor - leg.disputed_minor > leg.refund_held_minor)
+     group by order_id, part having count(*) > 1`,
   ),
   check(
     'no final attempt without result',
     `select format('attempt %s is %s without %s', id, state, case state when 'succeeded' then 'a reference' else 'a reason' end) as told
      from payments.attempt
-     where (state = 'succeeded' and gateway_ref is null)
+     where (state = 'succeeded' and gateway_ref is null) or (state = 'requires_action' and action is null)
        or (state in ('declined_soft', 'declined_hard', 'unreachable') and reason is null)`,
   ),
   check(
     'something is under way where a request says so',
-    `select format('request %s is processing, yet no attempt is out and no retry is due', id) as told from payments.request
-     where state = 'processing' and not exists (
+    `select format('request %s is %s, yet nothing is out or due', id, state) as told from payments.request
+     where state in ('processing', 'requires_action') and not exists (
        select from payments.leg left join payments.attempt on attempt.leg_id = leg.id and attempt.retired = 0
-       where leg.request_id = request.id and leg.state = 'created' and (leg.retry_at is not null or attempt.id is not null))`,
+       where leg.request_id = request.id and (leg.authorized_minor > leg.unneeded_minor
+         or leg.state in ('created', 'requires_action') and (leg.retry_at is not null or attempt.id is not null)))`,
   ),
   check(
     'no orphans',
@@ -101,8 +155,11 @@ const checks = [
          where not exists (select from payments.request where request.id = leg.request_id)
        union all select format('attempt %s has no leg', id) from payments.attempt
          where not exists (select from payments.leg where leg.id = attempt.leg_id and leg.request_id = attempt.request_id)
-       union all select format('refund %s has no attempt', id) from payments.refund
-         where not exists (select from payments.attempt where attempt.id = refund.attempt_id and attempt.leg_id = refund.leg_id)
+       union all select format('%s %s has no attempt', kind, id) from payments.follow_up
+         where not exists (select from payments.attempt where attempt.id = follow_up.attempt_id and attempt.leg_id = follow_up.leg_id)
+       union all select format('refund %s was replaced by %s, which is none', id, replaced_by) from payments.follow_up as refund
+         where replaced_by is not null and not exists (
+           select from payments.follow_up where follow_up.id = refund.replaced_by and follow_up.kind = 'credit' and follow_up.amount_minor = refund.amount_minor)
      ) as orphans`,
   ),
   check(
@@ -130,85 +187,4 @@ export async function checkPayments(read: ReadContext): Promise<Check[]> {
     results.push({ check: name, breaks: rows.map((row) => row.told) })
   }
   return results
-}
-
-/** One movement of money as a gateway's own log tells it. */
-export interface GatewayMovement {
-  readonly key: string
-  readonly kind: 'charge' | 'refund'
-  readonly amountMinor: number
-  readonly currency: string
-}
-
-const compareCharges = statement<{ told: string }>(
-  'payments.compare_charges',
-  `with log as (
-     select id, sum(amount) as amount, count(*) as times, min(currency) as currency
-     from unnest($2::bigint[], $3::bigint[], $4::text[]) as input (id, amount, currency) group by id
-   ), ours as (
-     select attempt.id, attempt.amount_minor, request.currency from payments.attempt join payments.request on request.id = attempt.request_id
-     where attempt.gateway = $1 and attempt.state = 'succeeded'
-   )
-   select case
-       when log.times > 1 then format('charge of attempt %s is %s times in the gateway''s log', log.id, log.times)
-       when ours.id is null then format('the gateway charged attempt %s, which we hold as %s', log.id, coalesce(attempt.state, 'unheard of'))
-       when log.id is null then format('attempt %s has succeeded, but the gateway has no charge for it', ours.id)
-       else format('attempt %s: %s %s here, %s %s at the gateway', ours.id, ours.amount_minor, ours.currency, log.amount, log.currency)
-     end as told
-   from log full join ours on ours.id = log.id left join payments.attempt on attempt.id = log.id
-   where log.times > 1 or ours.id is null or log.id is null or ours.amount_minor <> log.amount or ours.currency <> log.currency
-   limit ${breaksMost}`,
-)
-
-const compareRefunds = statement<{ told: string }>(
-  'payments.compare_refunds',
-  `with log as (
-     select id, sum(amount) as amount, count(*) as times from unnest($2::bigint[], $3::bigint[]) as input (id, amount) group by id
-   ), ours as (select id, amount_minor from payments.refund where gateway = $1 and state = 'succeeded')
-   select format('refund %s: %s here, %s at the gateway in %s movements', coalesce(ours.id, log.id), coalesce(ours.amount_minor::text, 'not done'),
-     coalesce(log.amount::text, 'nothing'), coalesce(log.times, 0)) as told
-   from log full join ours on ours.id = log.id
-   where log.times is distinct from 1 or ours.amount_minor is distinct from log.amount
-   limit ${breaksMost}`,
-)
-
-const chargedTwice = statement<{ told: string }>(
-  'payments.charged_twice',
-  `select format('order %s was charged %s times at the gateway and holds more than one of them', request.order_id, count(*)) as told
-   from unnest($1::bigint[]) as charged (id)
-   join payments.attempt on attempt.id = charged.id join payments.request on request.id = attempt.request_id
-   where not exists (
-     select from payments.refund where refund.attempt_id = attempt.id having sum(refund.amount_minor) = attempt.amount_minor)
-   group by request.order_id having count(*) > 1
-   limit ${breaksMost}`,
-)
-
-/**
- * Compares with a gateway's own log: every charge there is a success here and the other way round, once each and to the
- * minor unit. Attempts and refunds still open are breaks too, if money moved: run the sweep first.
- */
-export async function comparePayments(
-  read: ReadContext,
-  gateway: string,
-  movements: readonly GatewayMovement[],
-  installation: string,
-): Promise<Check[]> {
-  const traffic: Traffic = read.traffic
-  const mine = movements.flatMap((movement) => {
-    const key = readKey(movement.key)
-    return key?.traffic === traffic && key.installation === installation ? [{ ...movement, id: key.id }] : []
-  })
-  const charges = mine.filter((movement) => movement.kind === 'charge')
-  const refunds = mine.filter((movement) => movement.kind === 'refund')
-  const ids = charges.map((charge) => charge.id)
-  const [charged, refunded, twice] = [
-    await read.query(compareCharges, [gateway, ids, charges.map((charge) => charge.amountMinor), charges.map((charge) => charge.currency)]),
-    await read.query(compareRefunds, [gateway, refunds.map((refund) => refund.id), refunds.map((refund) => refund.amountMinor)]),
-    await read.query(chargedTwice, [ids]),
-  ]
-  return [
-    { check: `charges equal the log of ${gateway}`, breaks: charged.map((row) => row.told) },
-    { check: `refunds equal the log of ${gateway}`, breaks: refunded.map((row) => row.told) },
-    { check: `no order is charged twice at ${gateway}`, breaks: twice.map((row) => row.told) },
-  ]
 }

@@ -4,8 +4,10 @@ import { openSandboxTwin } from '#partners/sandbox-pg/twin.ts'
 import { systemClock } from '#kernel/time.ts'
 import type { Scope } from '#platform/database.ts'
 import { currentContext, runInContext, systemContext } from '#platform/request-context.ts'
+import { openCallMaker } from './call-maker.ts'
 import { type ExecutorOptions, openExecutor } from './executor.ts'
 import { type ChargeCall, type ChargeResult, guardTraffic, type PaymentGateway } from './gateway.ts'
+import { GatewayHealth } from './gateway-health.ts'
 import type { ChargeToMake } from './parts.ts'
 import type { AttemptResult } from './record-results.ts'
 import { defaultTimes } from './settlement.ts'
@@ -14,11 +16,16 @@ const live: Scope = { traffic: 'live', rehearsalId: null }
 const shadow: Scope = { traffic: 'shadow', rehearsalId: 'r1' }
 const toMake = (attemptId: number, gateway = 'pg'): ChargeToMake => ({
   attemptId,
+  mode: 'charge',
   gateway,
+  means: 'card',
   token: 'tok_ok',
   amountMinor: 1,
   currency: 'EUR',
   orderId: attemptId,
+  part: 0,
+  customerId: 'c1',
+  instalments: 1,
 })
 const many = (count: number) => Array.from({ length: count }, (_, index) => toMake(index + 1))
 
@@ -34,13 +41,21 @@ function open(over: Partial<ExecutorOptions> = {}) {
   const recorded: { scope: Scope; results: readonly AttemptResult[]; traffic: string | undefined }[] = []
   const problems: string[] = []
   const executor = openExecutor({
-    gateways: new Map([['pg', guardTraffic(gateway, 'sandbox')]]),
-    installation: 'test',
+    calls: openCallMaker({
+      gateways: new Map([['pg', guardTraffic(gateway, 'sandbox')]]),
+      health: new GatewayHealth(),
+      installation: 'test',
+      returnUrl: () => '',
+      log: ({ message }) => void problems.push(message),
+    }),
     times: defaultTimes,
     concurrency: 4,
     queueMost: 100,
     recordAttempts: async (scope, results) => void recorded.push({ scope, results, traffic: currentContext()?.traffic }),
-    recordRefunds: async () => undefined,
+    recordFollowUps: async () => undefined,
+    recordNotices: async () => undefined,
+    retryLegs: async () => undefined,
+    bindCard: async () => undefined,
     log: ({ message }) => void problems.push(message),
     ...over,
   })

@@ -10,10 +10,14 @@ const call = (key: string, traffic: 'live' | 'shadow'): ChargeCall => ({
   key,
   traffic,
   rehearsalId: traffic === 'shadow' ? 'r' : null,
+  means: 'card',
   token: 'tok_ok',
   amountMinor: 1,
   currency: 'EUR',
   reference: '1',
+  customerId: 'c1',
+  instalments: 1,
+  returnUrl: '',
 })
 
 describe('the guard in front of a gateway', () => {
@@ -23,12 +27,12 @@ describe('the guard in front of a gateway', () => {
     await expect(guarded.charge(call('a', 'shadow'))).rejects.toThrow(ShadowRefused)
     await expect(guarded.authorize(call('b', 'shadow'))).rejects.toThrow(ShadowRefused)
     expect(() => guarded.chargeAtOnce?.([call('c', 'live'), call('d', 'shadow')])).toThrow(ShadowRefused)
-    const followUp = { ...call('e', 'shadow'), gatewayRef: 'ch_1' }
+    const followUp = { ...call('e', 'shadow'), gatewayRef: 'ch_1', sentAt: new Date(0) }
     await expect(guarded.capture(followUp)).rejects.toThrow(ShadowRefused)
     await expect(guarded.void(followUp)).rejects.toThrow(ShadowRefused)
     await expect(guarded.refund(followUp)).rejects.toThrow(ShadowRefused)
     await expect(guarded.queryCharge(followUp)).rejects.toThrow(ShadowRefused)
-    await expect(guarded.queryRefund(followUp)).rejects.toThrow(ShadowRefused)
+    await expect(guarded.queryFollowUp('refund', followUp)).rejects.toThrow(ShadowRefused)
     expect(engine.log().movements).toHaveLength(before)
     expect(guarded.calls).toEqual({ live: 0, shadow: 0, refused: 8 })
   })
@@ -45,7 +49,7 @@ describe('keys at a gateway', () => {
   test('a key says whose it is, and is read back as it was made', () => {
     for (const installation of ['demo', 'a-live-b', 'x-shadow-charge-1']) {
       for (const traffic of ['live', 'shadow'] as const) {
-        for (const kind of ['charge', 'refund'] as const) {
+        for (const kind of ['charge', 'capture', 'void', 'refund', 'credit', 'bind'] as const) {
           const key = keyOf(installation, traffic, kind, 4_097)
           expect(readKey(key)).toEqual({ installation, traffic, kind, id: 4_097 })
         }

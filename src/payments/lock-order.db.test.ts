@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { WriteContext } from '#platform/database.ts'
 import { statement } from '#platform/database.ts'
-import { openPaymentsRig, orderOf } from './payments-rig.ts'
+import { cancelOf, openPaymentsRig, orderOf } from './payments-rig.ts'
 
 const attemptIds = statement<{ id: number; orderId: number }>(
   'test.attempt_ids',
@@ -46,10 +46,7 @@ test('callers with the same payments in different order wait for each other and 
           rig.payments.cancelOrRefund(
             context,
             shuffled(orders, `cancel ${name} ${round}`).map((orderId) => ({
-              orderId,
-              amountMinor: 7,
-              reason: 'item cancelled',
-              actor: 'test',
+              ...cancelOf(orderId, 7),
               commandId: `${name} ${round}`,
             })),
           ),

@@ -55,8 +55,9 @@ describe('payments through its operations, a sandbox PG behind real HTTP that lo
       const chunks: Buffer[] = []
       request.on('data', (chunk: Buffer) => chunks.push(chunk))
       request.on('end', () => {
-        const envelope = JSON.parse(Buffer.concat(chunks).toString('utf8')) as object
-        void run('payments.webhook', { gateway: 'sandbox', ...envelope }).then((outcome) =>
+        const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)]))
+        const body = Buffer.concat(chunks).toString('utf8')
+        void run('payments.webhook', { gateway: 'sandbox', headers, body }).then((outcome) =>
           response.writeHead(outcome.ok ? 200 : 400).end(),
         )
       })
@@ -94,7 +95,7 @@ describe('payments through its operations, a sandbox PG behind real HTTP that lo
       await settle()
     }
     const views = await Promise.all(orders.map((orderId) => run('payments.get', { orderId })))
-    const states = views.map((view) => (view.ok ? (view.value as { state: string }).state : view.error.code))
+    const states = views.map((view) => (view.ok ? (view.value as { requests: { state: string }[] }).requests[0]?.state : view.error.code))
     expect(new Set(states)).toEqual(new Set(['covered', 'open']))
     expect(states.filter((state) => state === 'covered').length).toBeGreaterThan(180)
     const log = (await (await fetch(`${pg.url}/log`)).json()) as ReturnType<SandboxServer['engine']['log']>
@@ -111,16 +112,21 @@ describe('payments through its operations, a sandbox PG behind real HTTP that lo
   test('a customer pays again, looks, and gets money back, each under its key', async () => {
     await t.databases.of('payments').write(t.live, (write) => payments.requestPayments(write, [orderOf(900, 'tok_declined_hard')]))
     await settle()
-    const pay = { orderId: 900, instrument: { means: 'card', token: 'tok_ok' } }
+    const pay = { orderId: 900, legs: [{ means: 'card', token: 'tok_ok' }] }
     const first = await run('payments.pay', pay, 'pay-900')
     expect(first).toMatchObject({ ok: true, value: { orderId: 900, state: 'processing' } })
     expect(await run('payments.pay', pay, 'pay-900')).toEqual(first)
     await settle()
-    expect(await run('payments.get', { orderId: 900 })).toMatchObject({ ok: true, value: { state: 'covered', capturedMinor: 1_999 } })
+    expect(await run('payments.get', { orderId: 900 })).toMatchObject({
+      ok: true,
+      value: { capturedMinor: 1_999, requests: [{ state: 'covered' }] },
+    })
     const refund = { orderId: 900, amountMinor: 999, reason: 'scratched' }
     await Promise.all([run('payments.refund', refund, 'refund-900'), run('payments.refund', refund, 'refund-900')])
     await settle()
-    expect(await run('payments.get', { orderId: 900 })).toMatchObject({ value: { dueMinor: 1_000, refundedMinor: 999, state: 'covered' } })
+    expect(await run('payments.get', { orderId: 900 })).toMatchObject({
+      value: { dueMinor: 1_000, refundedMinor: 999, requests: [{ state: 'covered' }] },
+    })
     expect(await run('payments.refund', { ...refund, amountMinor: 1_001 }, 'refund-901')).toMatchObject({
       error: { code: 'payments.refund_too_large' },
     })
@@ -131,20 +137,29 @@ describe('payments through its operations, a sandbox PG behind real HTTP that lo
       const outcome = await run(operation, input, `bad-${crypto.randomUUID()}`)
       return outcome.ok ? 'ok' : `${outcome.error.code} ${outcome.error.field ?? ''}`
     }
-    expect(await code('payments.pay', { orderId: 1, instrument: { means: 'cash', token: 't' } })).toMatch(
-      /^platform.invalid_input \/instrument\/means/,
+    const leg = { means: 'card', token: 't' }
+    expect(await code('payments.pay', { orderId: 1, legs: [{ ...leg, means: 'shells' }] })).toMatch(
+      /^platform.invalid_input \/legs\/0\/means/,
     )
-    expect(await code('payments.pay', { orderId: 1, instrument: { means: 'card', token: 't' }, more: 1 })).toBe(
-      'platform.invalid_input /more',
-    )
-    expect(await code('payments.pay', { orderId: 777, instrument: { means: 'card', token: 't' } })).toBe(
-      'payments.request_not_found /orderId',
-    )
+    expect(await code('payments.pay', { orderId: 1, legs: [leg], more: 1 })).toBe('platform.invalid_input /more')
+    expect(await code('payments.pay', { orderId: 777, legs: [leg] })).toBe('payments.request_not_found /orderId')
+    expect(await code('payments.capture', { orderId: 777 })).toBe('payments.request_not_found /orderId')
     expect(await code('payments.refund', { orderId: 1, amountMinor: 0, reason: 'x' })).toBe('platform.invalid_input /amountMinor')
     expect(await code('payments.refund', { orderId: 777, reason: 'x' })).toBe('payments.nothing_to_refund /orderId')
     expect(await code('payments.get', { orderId: 777 })).toBe('payments.request_not_found /orderId')
-    expect(await code('payments.webhook', { gateway: 'sandbox', id: 'e', sentAt: 'now', payload: '{}', signature: 'ab' })).toBe(
-      'payments.webhook_refused /signature',
-    )
+    expect(await code('payments.webhook', { gateway: 'sandbox', headers: {}, body: '{}' })).toBe('payments.webhook_refused /headers')
+    const mix = (gateways: object[], strategy = 'ratio') => code('payments.put_gateway_mix', { storeId: 's', mix: { strategy, gateways } })
+    expect(await mix([{ gateway: 'sandbox' }])).toBe('payments.bad_mix /mix/gateways/0/weight')
+    expect(await mix([{ gateway: 'sandbox', weight: 0 }])).toBe('platform.invalid_input /mix/gateways/0/weight')
+    expect(await mix([{ gateway: 'elsewhere', weight: 1 }])).toBe('payments.unknown_gateway /mix/gateways/0/gateway')
+    expect(await mix([{ gateway: 'sandbox' }, { gateway: 'sandbox' }], 'priority')).toBe('payments.bad_mix /mix/gateways/1/gateway')
+    expect(await mix([{ gateway: 'sandbox' }], 'cheapest')).toBe('payments.bad_mix /mix/gateways/0/feeBasisPoints')
+    expect(await mix([{ gateway: 'sandbox', fromMinor: 5, untilMinor: 5 }], 'amount')).toBe('payments.bad_mix /mix/gateways/0/untilMinor')
+    expect(await code('payments.get_gateway_mix', { storeId: 'none' })).toBe('payments.mix_not_found /storeId')
+    const bind = { customerId: 'c1', gateway: 'elsewhere', token: 't', returnUrl: 'https://shop.test/back' }
+    expect(await code('payments.bind_card', bind)).toBe('payments.unknown_gateway /gateway')
+    expect(await code('payments.bind_card', { ...bind, returnUrl: 'javascript:1' })).toBe('platform.invalid_input /returnUrl')
+    expect(await code('payments.finish_binding', { customerId: 'c1', bindingId: 5 })).toBe('payments.unknown_binding /bindingId')
+    expect(await code('payments.remove_card', { customerId: 'c1', cardId: 5 })).toBe('payments.unknown_card /cardId')
   })
 })

@@ -4,13 +4,16 @@ import type { NewEvent } from '#platform/events.ts'
 import {
   type AttemptState,
   attemptCycle,
+  type FollowUpState,
+  followUpCycle,
   type LegState,
   legCycle,
-  type RefundState,
   type RequestState,
-  refundCycle,
   requestCycle,
 } from './lifecycle.ts'
+import type { CustomerAction, FollowUpKind } from './gateway.ts'
+import type { Means } from './payment-plan.ts'
+import type { RefundPolicy } from './refund-plan.ts'
 
 /** What every stateful row carries: where it stood when it was read, so that the write can compare and set. */
 interface Stateful<S extends string> {
@@ -23,22 +26,41 @@ interface Stateful<S extends string> {
 
 export interface RequestRow extends Stateful<RequestState> {
   readonly orderId: number
+  readonly part: number
   readonly storeId: string
+  readonly customerId: string
   readonly currency: string
-  readonly amountMinor: number
+  amountMinor: number
   reducedMinor: number
   /** 0 while it lives, its own id afterwards. */
   closed: number
+  settle: 'together' | 'apart'
+  capture: 'now' | 'on_shipment'
+  /** apart: how much must be in hand for the goods to be prepared; null: all that is due. */
+  releaseMinor: number | null
+  expiresAt: Date | null
+  /** Given as goodwill: under way and done, and done. */
+  goodwillHeldMinor: number
+  goodwillMinor: number
 }
 
 export interface LegRow extends Stateful<LegState> {
   readonly requestId: number
   readonly position: number
-  readonly token: string
+  /** Legs of one round were brought by one command. */
+  readonly round: number
+  readonly means: Means
+  readonly mode: 'charge' | 'authorize'
   amountMinor: number
+  /** Set aside and not yet taken; of that: being captured, being voided, not needed any more. */
+  authorizedMinor: number
+  captureHeldMinor: number
+  voidHeldMinor: number
+  unneededMinor: number
   capturedMinor: number
   refundHeldMinor: number
   refundedMinor: number
+  disputedMinor: number
   attempts: number
   retryAt: Date | null
 }
@@ -52,22 +74,28 @@ export interface AttemptRow extends Stateful<AttemptState> {
   readonly amountMinor: number
   gatewayRef: string | null
   reason: string | null
-  readonly sentAt: Date
   lookAt: Date | null
+  /** Only what this batch learned; a stored action is not read again. */
+  action: CustomerAction | null
 }
 
-export interface RefundRow extends Stateful<RefundState> {
+export interface FollowUpRow extends Stateful<FollowUpState> {
+  readonly kind: FollowUpKind
   readonly requestId: number
   readonly legId: number
   readonly attemptId: number
   readonly gateway: string
   readonly chargeRef: string
   readonly amountMinor: number
+  readonly last: boolean
   readonly stray: boolean
+  readonly goodwill: boolean
   readonly reason: string
   gatewayRef: string | null
   failure: string | null
   lookAt: Date | null
+  /** Set in a batch to the follow-up that takes its place; its id is known when ids are given out. */
+  replacement: NewFollowUp | null
 }
 
 /** Who and what made a change, for the change log. */
@@ -85,11 +113,24 @@ export interface RootChange extends Cause {
   readonly toStates: string[]
 }
 
-/** A refund decided on but not yet numbered; ids are taken once per batch, after all decisions. */
-export type NewRefund = Omit<RefundRow, 'id' | 'version' | 'storedState' | 'gatewayRef' | 'failure'> & Cause
+/** A follow-up decided on but not yet numbered; ids are taken once per batch, after all decisions. */
+export type NewFollowUp = Omit<FollowUpRow, 'id' | 'version' | 'storedState' | 'gatewayRef' | 'failure' | 'replacement'> & Cause
 
-const cycles = { request: requestCycle, leg: legCycle, attempt: attemptCycle, refund: refundCycle } as const
-type Level = keyof typeof cycles
+/** What a store has decided about its money, as far as settling asks it. */
+export interface StoreRules {
+  readonly refundPolicy: RefundPolicy
+  readonly failedRefund: 'wallet' | 'manual'
+}
+
+export interface BookRules {
+  rulesOf(storeId: string): StoreRules
+  /** True while another gateway than those tried could take a leg of this means. */
+  hasAnotherGateway(storeId: string, means: Means, tried: number): boolean
+  /** Whether there is a wallet to credit. */
+  readonly hasWallet: boolean
+}
+
+type Level = 'request' | 'leg' | 'attempt' | FollowUpKind
 
 /**
  * A working copy of the requests of one batch. Decisions change it; afterwards it knows every row to write, every step for
@@ -99,21 +140,27 @@ export class PaymentBook {
   readonly requests = new Map<number, RequestRow>()
   readonly legs = new Map<number, LegRow>()
   readonly attempts = new Map<number, AttemptRow>()
-  readonly refunds = new Map<number, RefundRow>()
+  readonly followUps = new Map<number, FollowUpRow>()
   readonly changes: RootChange[] = []
   readonly events: NewEvent[] = []
-  readonly newRefunds: NewRefund[] = []
+  readonly newFollowUps: NewFollowUp[] = []
   readonly changedRequests = new Set<RequestRow>()
   readonly changedLegs = new Set<LegRow>()
   readonly changedAttempts = new Set<AttemptRow>()
-  readonly changedRefunds = new Set<RefundRow>()
+  readonly changedFollowUps = new Set<FollowUpRow>()
+  /** Legs to be asked for again as soon as this is committed: another gateway may take them. */
+  readonly askAtOnce: LegRow[] = []
   readonly now: Date
+  readonly rules: BookRules
+  /** A batch in which only plain charges move is written with fewer columns; what is more than that sets this. */
+  wide = false
   readonly #legsOf = new Map<number, LegRow[]>()
   readonly #liveAttemptOf = new Map<number, AttemptRow>()
   #change: RootChange | undefined
 
-  constructor(now: Date) {
+  constructor(now: Date, rules: BookRules) {
     this.now = now
+    this.rules = rules
   }
 
   addRequest(row: RequestRow): void {
@@ -134,8 +181,8 @@ export class PaymentBook {
     if (row.retired === 0) this.#liveAttemptOf.set(row.legId, row)
   }
 
-  addRefund(row: RefundRow): void {
-    this.refunds.set(row.id, row)
+  addFollowUp(row: FollowUpRow): void {
+    this.followUps.set(row.id, row)
   }
 
   requestOf(row: { readonly requestId: number }): RequestRow {
@@ -160,9 +207,20 @@ export class PaymentBook {
     return attempt !== undefined && attempt.retired === 0 ? attempt : undefined
   }
 
-  /** True while the leg may still bring money: a call is out, or a retry is due. */
-  isUnderWay(leg: LegRow): boolean {
-    return leg.state === 'created' && (leg.retryAt !== null || this.liveAttemptOf(leg) !== undefined)
+  /** True while the leg may still bring money: a call is out, the customer may act, a retry or an instalment is due. */
+  mayBring(leg: LegRow): boolean {
+    if (leg.state !== 'created' && leg.state !== 'requires_action') return false
+    return leg.retryAt !== null || this.liveAttemptOf(leg) !== undefined
+  }
+
+  changeRequest(row: RequestRow): void {
+    this.wide = true
+    this.changedRequests.add(row)
+  }
+
+  changeLeg(row: LegRow): void {
+    if (row.mode === 'authorize' || row.disputedMinor > 0) this.wide = true
+    this.changedLegs.add(row)
   }
 
   moveRequest(row: RequestRow, to: RequestState, by: Cause): void {
@@ -172,7 +230,7 @@ export class PaymentBook {
 
   moveLeg(row: LegRow, to: LegState, by: Cause): void {
     this.#step('leg', legCycle, row.requestId, row, to, by)
-    this.changedLegs.add(row)
+    this.changeLeg(row)
   }
 
   moveAttempt(row: AttemptRow, to: AttemptState, by: Cause): void {
@@ -180,9 +238,9 @@ export class PaymentBook {
     this.changedAttempts.add(row)
   }
 
-  moveRefund(row: RefundRow, to: RefundState, by: Cause): void {
-    this.#step('refund', refundCycle, row.requestId, row, to, by)
-    this.changedRefunds.add(row)
+  moveFollowUp(row: FollowUpRow, to: FollowUpState, by: Cause): void {
+    this.#step(row.kind, followUpCycle, row.requestId, row, to, by)
+    this.changedFollowUps.add(row)
   }
 
   /** Notes steps of a row that is being born in this batch. */

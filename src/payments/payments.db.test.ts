@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { statement } from '#platform/database.ts'
-import { openPaymentsRig, orderOf, type PaymentsRig } from './payments-rig.ts'
+import { card, openPaymentsRig, orderOf, type PaymentsRig } from './payments-rig.ts'
 
 const steps = statement<{ step: string; cause: string }>(
   'test.steps',
@@ -19,9 +19,21 @@ const legs = statement<{ state: string; captured: number; refunded: number; held
 )
 const refunds = statement<{ state: string; amount: number; stray: boolean }>(
   'test.refunds',
-  `select refund.state, refund.amount_minor as amount, stray from payments.refund join payments.request on request.id = refund.request_id
-   where order_id = $1 order by refund.id`,
+  `select follow_up.state, follow_up.amount_minor as amount, stray from payments.follow_up join payments.request on request.id = follow_up.request_id
+   where order_id = $1 order by follow_up.id`,
 )
+
+const wireCharge = (key: string) => ({
+  key,
+  means: 'card' as const,
+  token: 'tok_ok',
+  amountMinor: 1_999,
+  currency: 'EUR',
+  reference: 'late',
+  traffic: 'live' as const,
+  instalments: 1,
+  returnUrl: '',
+})
 
 describe('payments on a real database', () => {
   let rig: PaymentsRig
@@ -29,7 +41,6 @@ describe('payments on a real database', () => {
     rig = await openPaymentsRig(7)
   })
   afterAll(() => rig.close())
-  const typesOf = async (orderId: number) => (await rig.events(orderId)).map((event) => event.type)
   const chargesOf = (orderId: number) =>
     rig.read(async (read) => {
       const own = await read.query(
@@ -46,8 +57,31 @@ describe('payments on a real database', () => {
   test('an order that is paid is covered, told once, and its history says each step', async () => {
     const order = await rig.pay('tok_ok')
     expect(await rig.stateOf(order)).toBe('covered')
-    expect(await rig.events(order)).toMatchObject([
-      { type: 'payments.covered', payload: { orderId: order, amountMinor: 1_999, currency: 'EUR', attemptId: expect.any(Number) } },
+    expect(await rig.events(order)).toEqual([
+      {
+        type: 'payments.moved',
+        payload: {
+          requestId: expect.any(Number),
+          orderId: order,
+          part: 0,
+          storeId: 'store-1',
+          customerId: 'c1',
+          currency: 'EUR',
+          movement: {
+            kind: 'captured',
+            subjectId: expect.any(Number),
+            legId: expect.any(Number),
+            amountMinor: 1_999,
+            means: 'card',
+            gateway: 'sandbox',
+            gatewayRef: expect.stringContaining('ch_'),
+            stray: false,
+          },
+          reason: '',
+          covered: true,
+          sums: { dueMinor: 1_999, authorizedMinor: 0, capturedMinor: 1_999, refundedMinor: 0, goodwillMinor: 0 },
+        },
+      },
     ])
     const history = await rig.read((read) => read.query(steps, [order]))
     expect(history.map((row) => row.step)).toEqual([
@@ -94,7 +128,7 @@ describe('payments on a real database', () => {
       'payments.bad_currency',
       'processing',
     ])
-    expect(await rig.events(20_001)).toMatchObject([{ type: 'payments.covered', payload: { attemptId: null, amountMinor: 0 } }])
+    expect(await rig.told(20_001)).toEqual(['due 0 covered'])
     await rig.payments.executor.idle()
     await rig.expectGreen()
   })
@@ -116,9 +150,7 @@ describe('payments on a real database', () => {
     expect(await rig.events(order)).toMatchObject([{ type: 'payments.failed', payload: { orderId: order, reason: 'stolen_card' } }])
     const pay = () =>
       rig.write((context) =>
-        rig.payments.payOrders(context, [
-          { orderId: order, instrument: { means: 'card', token: 'tok_ok' }, actor: 'test', commandId: 'again' },
-        ]),
+        rig.payments.payPayments(context, [{ orderId: order, part: 0, legs: [card('tok_ok')], actor: 'test', commandId: 'again' }]),
       )
     const both = (await Promise.all([pay(), pay()])).flat()
     // Whether the other finds it under way or paid already is a matter of microseconds; that it does not pay is not.
@@ -137,9 +169,7 @@ describe('payments on a real database', () => {
     const order = await rig.pay(null)
     expect(await rig.stateOf(order)).toBe('open')
     await rig.write((context) =>
-      rig.payments.payOrders(context, [
-        { orderId: order, instrument: { means: 'card', token: 'tok_ok' }, actor: 'test', commandId: 'first' },
-      ]),
+      rig.payments.payPayments(context, [{ orderId: order, part: 0, legs: [card('tok_ok')], actor: 'test', commandId: 'first' }]),
     )
     await rig.payments.executor.idle()
     expect(await rig.stateOf(order)).toBe('covered')
@@ -164,14 +194,13 @@ describe('payments on a real database', () => {
     for (const wait of [1_100, 5_100, 30_100, 60_000]) await rig.sweepAfter(wait)
     expect(await rig.read((read) => read.query(attempts, [order]))).toHaveLength(4)
     expect(await rig.stateOf(order)).toBe('open')
-    expect(await typesOf(order)).toEqual(['payments.failed'])
+    expect(await rig.told(order)).toEqual(['failed'])
     await rig.expectGreen()
   })
 
   test('a time-out after charging is unknown, is resolved by query, and is never charged twice', async () => {
     const order = await rig.pay('tok_timeout_after_charge')
-    const found = await rig.read((read) => rig.payments.findPayments(read, [order]))
-    expect(found.get(order)).toMatchObject({ state: 'processing', unknown: true })
+    expect(await rig.request(order)).toMatchObject({ state: 'processing', unknown: true })
     await rig.sweepAfter(1_000)
     expect(await rig.stateOf(order)).toBe('processing')
     await rig.sweepAfter(1_100)
@@ -226,7 +255,7 @@ describe('payments on a real database', () => {
       ),
     )
     const key = `rig-live-charge-${attempt?.id}`
-    rig.engine.charge({ key, token: 'tok_ok', amountMinor: 1_999, currency: 'EUR', reference: '22001', traffic: 'live', capture: true })
+    rig.engine.charge(wireCharge(key), true)
     await rig.sweepAfter(60_100)
     expect(await rig.stateOf(22_001)).toBe('covered')
     expect(await rig.read((read) => read.query(attempts, [22_001]))).toHaveLength(1)
@@ -249,38 +278,31 @@ describe('payments on a real database', () => {
 
   test('a cancelled order gets back what it paid', async () => {
     const order = await rig.pay('tok_ok')
-    const cancel = () =>
-      rig.write((context) =>
-        rig.payments.cancelOrRefund(context, [{ orderId: order, reason: 'order cancelled', actor: 'test', commandId: 'cancel' }]),
-      )
-    expect(await cancel()).toMatchObject([{ ok: true, value: { state: 'cancelled', refundingMinor: 1_999 } }])
+    const cancel = () => rig.giveBack(order)
+    expect(await cancel()).toMatchObject([{ ok: true, value: { refundingMinor: 1_999, parts: [{ part: 0, state: 'cancelled' }] } }])
     await rig.payments.executor.idle()
-    expect(await cancel()).toMatchObject([{ ok: true, value: { state: 'cancelled', refundingMinor: 0 } }])
+    expect(await cancel()).toMatchObject([{ ok: true, value: { refundingMinor: 0 } }])
     expect(await rig.read((read) => read.query(legs, [order]))).toEqual([
       { state: 'refunded', captured: 1_999, refunded: 1_999, held: 1_999 },
     ])
-    expect(await typesOf(order)).toEqual(['payments.covered', 'payments.refunded'])
+    expect(await rig.told(order)).toEqual(['captured 1999 covered', 'due 0', 'refunded 1999'])
     await rig.expectGreen()
   })
 
   test('a payment that succeeds after its order was cancelled is given back', async () => {
     const order = await rig.pay('tok_timeout_after_charge')
-    await rig.write((context) =>
-      rig.payments.cancelOrRefund(context, [{ orderId: order, reason: 'order cancelled', actor: 'test', commandId: 'c' }]),
-    )
+    await rig.giveBack(order)
     expect(await rig.read((read) => read.query(refunds, [order]))).toEqual([])
     await rig.sweepAfter(2_100)
     expect(await rig.read((read) => read.query(refunds, [order]))).toEqual([{ state: 'succeeded', amount: 1_999, stray: false }])
     expect(await rig.read((read) => read.query(legs, [order]))).toMatchObject([{ state: 'refunded' }])
-    expect(await typesOf(order)).toEqual(['payments.refunded'])
+    expect(await rig.told(order)).toEqual(['checking true', 'due 0', 'checking false', 'captured 1999', 'refunded 1999'])
     await rig.expectGreen()
   })
 
   test('cancelling while a retry is due ends the payment without a further call', async () => {
     const order = await rig.pay('tok_soft_once')
-    await rig.write((context) =>
-      rig.payments.cancelOrRefund(context, [{ orderId: order, reason: 'order cancelled', actor: 'test', commandId: 'c' }]),
-    )
+    await rig.giveBack(order)
     await rig.sweepAfter(5_000)
     expect(await rig.read((read) => read.query(legs, [order]))).toMatchObject([{ state: 'voided' }])
     expect(await chargesOf(order)).toBe(0)
@@ -289,30 +311,20 @@ describe('payments on a real database', () => {
 
   test('part of an order cancelled before its payment ends is given back when it ends', async () => {
     const order = await rig.pay('tok_timeout_after_charge')
-    await rig.write((context) =>
-      rig.payments.cancelOrRefund(context, [{ orderId: order, amountMinor: 999, reason: 'item cancelled', actor: 'test', commandId: 'c' }]),
-    )
+    await rig.giveBack(order, { parts: [{ part: 0, amountMinor: 999 }] })
     await rig.sweepAfter(2_100)
     expect(await rig.stateOf(order)).toBe('covered')
     expect(await rig.read((read) => read.query(legs, [order]))).toEqual([
       { state: 'partially_refunded', captured: 1_999, refunded: 999, held: 999 },
     ])
-    expect(await rig.events(order)).toMatchObject([
-      { type: 'payments.covered', payload: { amountMinor: 1_000 } },
-      { type: 'payments.refunded', payload: { amountMinor: 999 } },
-    ])
+    expect(await rig.told(order)).toEqual(['checking true', 'due 1000', 'checking false', 'captured 1999 covered', 'refunded 999'])
     await rig.expectGreen()
   })
 
   test('two full refunds at once: exactly one', async () => {
     for (let round = 0; round < 10; round += 1) {
       const order = await rig.pay('tok_ok')
-      const refund = (commandId: string) =>
-        rig.write((context) =>
-          rig.payments.cancelOrRefund(context, [
-            { orderId: order, amountMinor: 1_999, reason: 'goodwill', actor: 'test', commandId, mustBeInHand: true },
-          ]),
-        )
+      const refund = (commandId: string) => rig.giveBack(order, { parts: [{ part: 0, amountMinor: 1_999 }], commandId, mustBeInHand: true })
       const both = (await Promise.all([refund('one'), refund('two')])).flat()
       expect(both.filter((outcome) => outcome.ok)).toHaveLength(1)
       await rig.payments.executor.idle()
@@ -323,12 +335,13 @@ describe('payments on a real database', () => {
 
   test('a refund larger than what is in hand is refused, one in one batch with a good one', async () => {
     const order = await rig.pay('tok_ok')
-    const by = { orderId: order, reason: 'goodwill', actor: 'test', mustBeInHand: true }
+    const by = { orderId: order, reason: 'scratched', actor: 'test', mustBeInHand: true }
+    const part = (amountMinor: number) => ({ parts: [{ part: 0, amountMinor }] })
     const outcomes = await rig.write((context) =>
       rig.payments.cancelOrRefund(context, [
-        { ...by, amountMinor: 1_000, commandId: '1' },
-        { ...by, amountMinor: 1_000, commandId: '2' },
-        { ...by, amountMinor: 999, commandId: '3' },
+        { ...by, ...part(1_000), commandId: '1' },
+        { ...by, ...part(1_000), commandId: '2' },
+        { ...by, ...part(999), commandId: '3' },
       ]),
     )
     expect(outcomes.map((outcome) => outcome.ok || outcome.error.code)).toEqual([true, 'payments.refund_too_large', true])
@@ -339,9 +352,7 @@ describe('payments on a real database', () => {
   test('a refund that times out, hangs or is refused ends once, or with a person', async () => {
     const end = async (token: string) => {
       const order = await rig.pay(token)
-      await rig.write((context) =>
-        rig.payments.cancelOrRefund(context, [{ orderId: order, reason: 'order cancelled', actor: 'test', commandId: 'c' }]),
-      )
+      await rig.giveBack(order)
       await rig.payments.executor.idle()
       const before = await rig.read((read) => read.query(refunds, [order]))
       await rig.sweepAfter(60_100)
@@ -367,15 +378,7 @@ describe('payments on a real database', () => {
       ),
     )
     const key = `rig-live-charge-${attempt?.id}`
-    const late = rig.engine.charge({
-      key,
-      token: 'tok_ok',
-      amountMinor: 1_999,
-      currency: 'EUR',
-      reference: 'late',
-      traffic: 'live',
-      capture: true,
-    })
+    const late = rig.engine.charge(wireCharge(key), true)
     await rig.sweepAfter(1_100)
     const say = () =>
       rig.write((context) =>

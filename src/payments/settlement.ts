@@ -1,8 +1,8 @@
-import type { ChargeResult, RefundResult } from './gateway.ts'
-import { paymentsCovered, paymentsFailed, paymentsRefunded } from './events.ts'
-import type { RequestState } from './lifecycle.ts'
-import { attemptCycle, refundCycle } from './lifecycle.ts'
-import type { AttemptRow, Cause, LegRow, PaymentBook, RefundRow, RequestRow } from './payment-book.ts'
+import { type PaymentsChecking, type PaymentsFailed, paymentsChecking, paymentsFailed } from './events.ts'
+import { addFollowUp, callOffAction, isSecured, keptMinor, later, moveLegToFold, refundLeg, settleUp, tellMoved } from './fold-request.ts'
+import type { ChargeResult } from './gateway.ts'
+import { attemptCycle } from './lifecycle.ts'
+import type { AttemptRow, Cause, LegRow, PaymentBook, RequestRow } from './payment-book.ts'
 
 /** What became of one thing that a gateway told us. */
 export type Verdict = 'applied' | 'repeated' | 'contradicted' | 'unmatched'
@@ -15,9 +15,9 @@ export interface PaymentTimes {
    * the call's own time-out, or a call still on its way could charge after its successor.
    */
   readonly safeDelayMs: number
-  /** Waits before the second, third … attempt of a leg; as many retries as waits. */
+  /** Waits before the second, third … attempt of a leg at the same gateway; as many retries as waits. Another gateway is asked at once. */
   readonly retryAfterMs: readonly number[]
-  /** Waits between questions about one unknown attempt or open refund; the last one repeats. */
+  /** Waits between questions about one unknown attempt or open follow-up; the last one repeats. */
   readonly lookAfterMs: readonly number[]
 }
 
@@ -28,209 +28,186 @@ export const defaultTimes: PaymentTimes = {
   lookAfterMs: [2_000, 5_000, 15_000, 60_000, 300_000, 900_000, 3_600_000],
 }
 
-export const later = (from: Date, ms: number): Date => new Date(from.getTime() + ms)
-
 /** Applies what a gateway said of an attempt, by answer, webhook or query. All three may say it; it counts once. */
 export function settleAttempt(book: PaymentBook, attempt: AttemptRow, result: ChargeResult, by: Cause, times: PaymentTimes): Verdict {
   if (attempt.state === result.outcome) return 'repeated'
   if (!attemptCycle.canMove(attempt.state, result.outcome)) {
-    // "I do not know" after the answer is known is only late; any other disagreement is for people, and the books stay.
-    return result.outcome === 'unknown' || attempt.state === 'unreachable' ? 'repeated' : 'contradicted'
+    // "I do not know" or "it waits" after the end is known is only late; any other disagreement is for people, and the books stay.
+    const late = result.outcome === 'unknown' || result.outcome === 'requires_action'
+    return late || attempt.state === 'unreachable' ? 'repeated' : 'contradicted'
   }
-  book.moveAttempt(attempt, result.outcome, by)
-  if (result.outcome === 'unknown') {
-    attempt.reason = result.reason
-    attempt.lookAt = later(book.now, times.lookAfterMs[0] ?? 0)
-    return 'applied'
-  }
-  attempt.lookAt = null
   const leg = book.legOf(attempt)
   const request = book.requestOf(attempt)
-  if (result.outcome === 'succeeded') {
-    attempt.gatewayRef = result.gatewayRef
-    if (attempt.retired !== 0) {
-      giveBack(book, attempt, attempt.amountMinor, { stray: true, reason: 'charge found after the attempt was given up' }, by)
+  const wasUnknown = attempt.state === 'unknown'
+  book.moveAttempt(attempt, result.outcome, by)
+  if (wasUnknown || result.outcome === 'unknown') tellChecking(book, request, attempt, result.outcome === 'unknown')
+  switch (result.outcome) {
+    case 'unknown':
+      attempt.reason = result.reason
+      attempt.lookAt = later(book.now, times.lookAfterMs[0] ?? 0)
       return 'applied'
-    }
-    leg.capturedMinor += attempt.amountMinor
-    book.moveLeg(leg, 'captured', by)
-    foldRequest(book, request, by, attempt.id)
-    return 'applied'
+    case 'requires_action':
+      attempt.gatewayRef = result.gatewayRef
+      attempt.action = result.action
+      attempt.lookAt = later(book.now, times.lookAfterMs[2] ?? 15_000)
+      book.wide = true
+      book.moveLeg(leg, 'requires_action', by)
+      if (request.closed !== 0 || hasRoundFailed(book, leg)) callOffAction(book, leg, 'not needed any more', by)
+      settleUp(book, request, { was: isSecured(book, request), by })
+      return 'applied'
+    case 'succeeded':
+      attempt.gatewayRef = result.gatewayRef
+      attempt.lookAt = null
+      if (attempt.retired === 0) takeMoney(book, attempt, by)
+      else giveBackStray(book, attempt, by)
+      return 'applied'
+    default:
+      attempt.reason = result.reason
+      attempt.lookAt = null
+      attempt.retired = attempt.sequence
+      afterFailure(book, leg, result, by, times)
+      return 'applied'
   }
-  attempt.reason = result.reason
-  attempt.retired = attempt.sequence
-  afterFailure(book, leg, request, result, by, times)
-  return 'applied'
+}
+
+function takeMoney(book: PaymentBook, attempt: AttemptRow, by: Cause): void {
+  const leg = book.legOf(attempt)
+  const request = book.requestOf(attempt)
+  const was = isSecured(book, request)
+  const { amountMinor } = attempt
+  if (leg.mode === 'charge') leg.capturedMinor += amountMinor
+  else {
+    leg.authorizedMinor += amountMinor
+    if (hasRoundFailed(book, leg)) leg.unneededMinor = leg.authorizedMinor
+  }
+  moveLegToFold(book, leg, by)
+  settleUp(book, request, { was, by, movement: movementOf(leg, attempt, leg.mode === 'charge' ? 'captured' : 'authorized') })
+}
+
+const movementOf = (leg: LegRow, attempt: AttemptRow, kind: 'captured' | 'authorized', stray = false) => ({
+  kind,
+  subjectId: attempt.id,
+  legId: leg.id,
+  amountMinor: attempt.amountMinor,
+  means: leg.means,
+  gateway: attempt.gateway,
+  gatewayRef: attempt.gatewayRef ?? '',
+  stray,
+})
+
+/** A charge that was found after its attempt had been given up never counts; it goes straight back. */
+function giveBackStray(book: PaymentBook, attempt: AttemptRow, by: Cause): void {
+  const leg = book.legOf(attempt)
+  const reason = 'charge found after the attempt was given up'
+  const charged = leg.mode === 'charge'
+  addFollowUp(book, attempt, { kind: charged ? 'refund' : 'void', amountMinor: attempt.amountMinor, reason, stray: true }, by)
+  if (!charged) return
+  tellMoved(book, book.requestOf(attempt), { movement: movementOf(leg, attempt, 'captured', true), reason, covered: false })
 }
 
 /** The failover rule: another attempt only after a soft decline or when it is certain that the gateway did not act. */
 function afterFailure(
   book: PaymentBook,
   leg: LegRow,
-  request: RequestRow,
   result: { readonly outcome: string; readonly reason: string },
   by: Cause,
   times: PaymentTimes,
 ): void {
-  if (request.closed !== 0) {
+  const request = book.requestOf(leg)
+  const was = isSecured(book, request)
+  if (request.closed !== 0 || hasRoundFailed(book, leg)) {
     book.moveLeg(leg, 'voided', by)
+    settleUp(book, request, { was, by })
     return
   }
   const wait = result.outcome === 'declined_hard' ? undefined : times.retryAfterMs[leg.attempts - 1]
-  if (wait !== undefined) {
-    leg.retryAt = later(book.now, wait)
-    shrinkToDue(book, leg, request)
-    book.changedLegs.add(leg)
+  if (wait === undefined) {
+    failLeg(book, leg, result.reason, by)
     return
   }
+  if (leg.state === 'requires_action') book.moveLeg(leg, 'created', by)
+  const another = book.rules.hasAnotherGateway(request.storeId, leg.means, leg.attempts)
+  leg.retryAt = later(book.now, another ? 0 : wait)
+  if (another) book.askAtOnce.push(leg)
+  shrinkToDue(book, request, by)
+  book.changeLeg(leg)
+  settleUp(book, request, { was, by })
+}
+
+/** Where legs settle together and one has failed for good, nothing of its round is taken any more. */
+export function hasRoundFailed(book: PaymentBook, leg: LegRow): boolean {
+  const request = book.requestOf(leg)
+  if (request.settle !== 'together') return false
+  for (const other of book.legsOf(request)) if (other !== leg && other.round === leg.round && other.state === 'failed') return true
+  return false
+}
+
+/** Ends a leg without money, and with it, where legs settle together, the others of its round. */
+export function failLeg(book: PaymentBook, leg: LegRow, reason: string, by: Cause): void {
+  const request = book.requestOf(leg)
+  const was = isSecured(book, request)
   book.moveLeg(leg, 'failed', by)
   leg.retryAt = null
-  foldRequest(book, request, by, null)
-  const payload = { requestId: request.id, orderId: request.orderId, reason: result.reason }
-  book.announce(paymentsFailed, request.orderId, payload)
-}
-
-/** Applies what a gateway said of a refund. */
-export function settleRefund(book: PaymentBook, refund: RefundRow, result: RefundResult, by: Cause, times: PaymentTimes): Verdict {
-  if (refund.state === result.outcome) return 'repeated'
-  if (!refundCycle.canMove(refund.state, result.outcome)) {
-    const known = result.outcome === 'unknown' || result.outcome === 'pending'
-    return known || (refund.state === 'manual' && result.outcome === 'failed') ? 'repeated' : 'contradicted'
-  }
-  book.moveRefund(refund, result.outcome, by)
-  switch (result.outcome) {
-    case 'unknown':
-      refund.failure = result.reason
-      refund.lookAt = later(book.now, times.lookAfterMs[0] ?? 0)
-      return 'applied'
-    case 'pending':
-      refund.gatewayRef = result.gatewayRef
-      refund.lookAt = later(book.now, times.safeDelayMs)
-      return 'applied'
-    case 'failed':
-      // The amount stays held on the leg: a person pays it out by another way, and nothing may pay it twice meanwhile.
-      refund.failure = result.reason
-      refund.lookAt = null
-      book.moveRefund(refund, 'manual', by)
-      return 'applied'
-    case 'succeeded': {
-      refund.gatewayRef = result.gatewayRef
-      refund.lookAt = null
-      const request = book.requestOf(refund)
-      if (!refund.stray) {
-        const leg = book.legOf(refund)
-        leg.refundedMinor += refund.amountMinor
-        book.changedLegs.add(leg)
-        const to = leg.refundedMinor === leg.capturedMinor ? 'refunded' : 'partially_refunded'
-        if (leg.state !== to) book.moveLeg(leg, to, by)
-        foldRequest(book, request, by, null)
-      }
-      let heldMinor = 0
-      for (const leg of book.legsOf(request)) heldMinor += leg.capturedMinor - leg.refundedMinor
-      book.announce(paymentsRefunded, request.orderId, {
-        requestId: request.id,
-        orderId: request.orderId,
-        amountMinor: refund.amountMinor,
-        heldMinor,
-      })
-      return 'applied'
+  if (request.settle === 'together') {
+    for (const other of book.legsOf(request)) {
+      if (other !== leg && other.round === leg.round) giveUpLeg(book, other, by)
     }
   }
+  tellFailed(book, leg, reason)
+  settleUp(book, request, { was, by, reason: 'another means failed' })
 }
 
-export const dueMinor = (request: RequestRow): number => request.amountMinor - request.reducedMinor
+export function tellFailed(book: PaymentBook, leg: LegRow, reason: string): void {
+  const { id: requestId, orderId, part } = book.requestOf(leg)
+  const payload: PaymentsFailed = { requestId, orderId, part, means: leg.means, reason }
+  book.announce(paymentsFailed, orderId, payload)
+}
 
-/** Lowers what is due; what is in hand beyond it goes back. Ends the request when nothing is due any more. */
-export function reduceDue(book: PaymentBook, request: RequestRow, byMinor: number, reason: string, by: Cause): void {
-  request.reducedMinor += byMinor
-  book.changedRequests.add(request)
-  const ends = dueMinor(request) === 0
-  for (const leg of book.legsOf(request)) {
-    // A call that is out cannot be called back: its leg waits for the answer, and what it brings goes back then.
-    if (leg.state !== 'created' || book.liveAttemptOf(leg) !== undefined) continue
-    shrinkToDue(book, leg, request)
-    book.changedLegs.add(leg)
-    if (ends) {
+/** What is not asked yet is not asked any more, what is promised is given up, what is taken goes back; a call that is out is waited for. */
+export function giveUpLeg(book: PaymentBook, leg: LegRow, by: Cause): void {
+  const reason = 'another means failed'
+  if (leg.state === 'created' && book.liveAttemptOf(leg) === undefined) {
+    leg.retryAt = null
+    book.moveLeg(leg, 'voided', by)
+    return
+  }
+  callOffAction(book, leg, reason, by)
+  if (leg.authorizedMinor > leg.captureHeldMinor) {
+    leg.unneededMinor = leg.authorizedMinor - leg.captureHeldMinor
+    book.changeLeg(leg)
+  }
+  refundLeg(book, leg, keptMinor(leg), { reason }, by)
+}
+
+/** What has not been asked yet must not ask for more than is still due: the last legs shrink first, down to nothing. */
+export function shrinkToDue(book: PaymentBook, request: RequestRow, by: Cause): void {
+  const legs = book.legsOf(request)
+  const unsent = (leg: LegRow): boolean => leg.state === 'created' && leg.retryAt !== null && book.liveAttemptOf(leg) === undefined
+  let excess = -(request.closed === 0 ? request.amountMinor - request.reducedMinor : 0)
+  for (const leg of legs) excess += keptMinor(leg) + leg.authorizedMinor - leg.unneededMinor + (book.mayBring(leg) ? leg.amountMinor : 0)
+  for (const leg of legs.toReversed()) {
+    if (excess <= 0) return
+    if (!unsent(leg)) continue
+    const take = Math.min(excess, leg.amountMinor)
+    excess -= take
+    if (take === leg.amountMinor) {
       leg.retryAt = null
       book.moveLeg(leg, 'voided', by)
+    } else {
+      leg.amountMinor -= take
+      // Amounts of legs are among the columns that a plain batch does not write.
+      book.wide = true
+      book.changeLeg(leg)
     }
   }
-  if (ends) {
-    book.moveRequest(request, 'cancelled', by)
-    request.closed = request.id
-  }
-  foldRequest(book, request, by, null, reason)
 }
 
-/** A retry must not ask for more than is still due. A leg that nothing is due of keeps its amount: it is about to end. */
-function shrinkToDue(book: PaymentBook, leg: LegRow, request: RequestRow): void {
-  let others = 0
-  for (const other of book.legsOf(request)) {
-    if (other !== leg) others += book.isUnderWay(other) ? other.amountMinor : other.capturedMinor - other.refundHeldMinor
-  }
-  const rest = dueMinor(request) - others
-  if (rest > 0 && rest < leg.amountMinor) leg.amountMinor = rest
-}
-
-/** Folds the legs into the request: sends back what is in excess, then sets the state that the sums say. */
-function foldRequest(book: PaymentBook, request: RequestRow, by: Cause, attemptId: number | null, reason = 'more than is due'): void {
-  let captured = 0
-  let held = 0
-  let refunded = 0
-  let underWay = false
+/** Tells when the first attempt of a request became unknown, and when the last one is known again. */
+function tellChecking(book: PaymentBook, request: RequestRow, attempt: AttemptRow, unknown: boolean): void {
   for (const leg of book.legsOf(request)) {
-    captured += leg.capturedMinor
-    held += leg.refundHeldMinor
-    refunded += leg.refundedMinor
-    underWay ||= book.isUnderWay(leg)
+    const other = book.liveAttemptOf(leg)
+    if (other !== undefined && other !== attempt && other.state === 'unknown') return
   }
-  const due = dueMinor(request)
-  if (captured - held > due) refundExcess(book, request, captured - held - due, reason, by)
-  if (request.closed !== 0) return
-  const to = stateOf(captured - refunded, due, underWay)
-  if (to === request.state) return
-  const wasCovered = request.state === 'covered' || request.state === 'overcovered'
-  book.moveRequest(request, to, by)
-  if (!wasCovered && (to === 'covered' || to === 'overcovered')) {
-    const payload = { requestId: request.id, orderId: request.orderId, amountMinor: due, currency: request.currency, attemptId }
-    book.announce(paymentsCovered, request.orderId, payload)
-  }
-}
-
-export function stateOf(inHandMinor: number, due: number, underWay: boolean): RequestState {
-  if (inHandMinor > due) return 'overcovered'
-  if (inHandMinor === due) return 'covered'
-  if (inHandMinor > 0) return 'partially_covered'
-  return underWay ? 'processing' : 'open'
-}
-
-function refundExcess(book: PaymentBook, request: RequestRow, excessMinor: number, reason: string, by: Cause): void {
-  let left = excessMinor
-  for (const leg of book.legsOf(request)) {
-    const share = Math.min(left, leg.capturedMinor - leg.refundHeldMinor)
-    const attempt = book.liveAttemptOf(leg)
-    if (share <= 0 || attempt === undefined) continue
-    leg.refundHeldMinor += share
-    book.changedLegs.add(leg)
-    giveBack(book, attempt, share, { stray: false, reason }, by)
-    left -= share
-  }
-}
-
-/** Refunds that follow from a cancellation or a stray charge are approved by policy, so they are born as sent. */
-function giveBack(book: PaymentBook, attempt: AttemptRow, amountMinor: number, why: { stray: boolean; reason: string }, by: Cause): void {
-  book.newRefunds.push({
-    requestId: attempt.requestId,
-    legId: attempt.legId,
-    attemptId: attempt.id,
-    gateway: attempt.gateway,
-    chargeRef: attempt.gatewayRef ?? '',
-    amountMinor,
-    stray: why.stray,
-    reason: why.reason,
-    state: 'sent',
-    // A process that dies before the call leaves it to the sweep, soon: the same key may be sent again without harm.
-    lookAt: later(book.now, 15_000),
-    ...by,
-  })
+  const payload: PaymentsChecking = { requestId: request.id, orderId: request.orderId, part: request.part, unknown }
+  book.announce(paymentsChecking, request.orderId, payload)
 }

@@ -28,10 +28,9 @@ describe('webhooks', () => {
   })
   afterAll(() => rig.close())
 
-  const webhook = (key: string, body: WireBody, over: Partial<ReceiveWebhook> = {}): ReceiveWebhook => {
-    const id = over.id ?? `evt_${nextEvent++}`
-    const payload = JSON.stringify({ kind: 'charge', key, httpStatus: body.status.startsWith('declined') ? 402 : 200, body })
-    return { gateway: 'sandbox', ...signWebhook(rigSecret, { id, sentAt: rig.t.clock.now().toISOString(), payload }), ...over }
+  const webhook = (key: string, body: WireBody, { id = `evt_${nextEvent++}` }: { id?: string } = {}): ReceiveWebhook => {
+    const sent = JSON.stringify({ kind: 'charge', key, httpStatus: body.status.startsWith('declined') ? 402 : 200, body })
+    return { gateway: 'sandbox', ...signWebhook(rigSecret, { id, sentAt: rig.t.clock.now(), body: sent }) }
   }
   const captured = (ref: string): WireBody => ({ status: 'captured', ref, amountMinor: 1_999, currency: 'EUR' })
   const receive = (webhooks: ReceiveWebhook[], payments = rig.payments) =>
@@ -60,7 +59,7 @@ describe('webhooks', () => {
       for (const each of [...others, payments]) await each.executor.idle()
       expect(outcomes.every((outcome) => outcome.ok)).toBe(true)
       expect(outcomes.filter((outcome) => outcome.ok && outcome.value.first)).toHaveLength(1)
-      expect((await rig.events(order)).map((event) => event.type)).toEqual(['payments.covered'])
+      expect(await rig.told(order)).toEqual(['captured 1999 covered'])
       const attempt = String(await firstAttempt(order))
       expect(await rig.read((read) => read.query(changesOf, [attempt]))).toEqual([{ changes: 1 }])
     }
@@ -125,12 +124,12 @@ describe('webhooks', () => {
   test('what is forged, old, unreadable, of another gateway or of other traffic is refused alone and not stored', async () => {
     const key = 'rig-live-charge-1'
     const good = webhook(key, captured('ch_1'), { id: 'evt_r0' })
-    const old = signWebhook(rigSecret, { id: 'evt_r4', sentAt: '2026-03-01T00:00:00Z', payload: good.payload })
-    const unreadable = signWebhook(rigSecret, { id: 'evt_r5', sentAt: rig.t.clock.now().toISOString(), payload: '{"kind":"charge"' })
+    const old = signWebhook(rigSecret, { id: 'evt_r4', sentAt: new Date('2026-03-01T00:00:00Z'), body: good.body })
+    const unreadable = signWebhook(rigSecret, { id: 'evt_r5', sentAt: rig.t.clock.now(), body: '{"kind":"charge"' })
     const outcomes = await receive([
       good,
-      { ...good, id: 'evt_r1' },
-      { ...good, id: 'evt_r2', signature: '' },
+      { ...good, headers: { ...good.headers, 'webhook-id': 'evt_r1' } },
+      { ...good, headers: { ...good.headers, 'webhook-signature': '' } },
       { ...webhook(key, captured('ch_1'), { id: 'evt_r3' }), gateway: 'other' },
       { gateway: 'sandbox', ...old },
       { gateway: 'sandbox', ...unreadable },
@@ -147,5 +146,43 @@ describe('webhooks', () => {
     ])
     await rig.payments.executor.idle()
     expect((await rig.read((read) => read.query(inbox, ['evt_r%']))).map((row) => row.eventId)).toEqual(['evt_r0'])
+  })
+
+  test('a gateway that only names a thing is asked what became of it after the answer, and again by the sweep when it can not tell', async () => {
+    const order = await rig.pay('tok_timeout_after_charge')
+    const key = `rig-live-charge-${await firstAttempt(order)}`
+    const ref = rig.engine.findCharge(key).body?.ref ?? ''
+    let asked = 0
+    const telling = guardTraffic(
+      {
+        ...openSandboxTwin({ name: 'sandbox', engine: rig.engine, webhookSecret: rigSecret }),
+        verifyWebhook: ({ headers }) => ({ eventId: headers['event-id'] ?? '', notice: null }),
+        async readNotice({ body }) {
+          asked += 1
+          if (asked === 1) throw new Error('not now')
+          if (body === 'nothing of ours') return null
+          return { eventId: body, kind: 'charge', key: body, result: { outcome: 'succeeded', gatewayRef: ref } }
+        },
+      },
+      'sandbox',
+    )
+    const payments = rig.another(telling)
+    const named = (eventId: string, body: string): ReceiveWebhook => ({ gateway: 'sandbox', headers: { 'event-id': eventId }, body })
+    expect(await receive([named('evt_n1', key)], payments)).toMatchObject([{ ok: true, value: { first: true } }])
+    await payments.executor.idle()
+    expect([asked, await rig.stateOf(order)]).toEqual([1, 'processing'])
+    rig.t.clock.set(new Date(rig.t.clock.now().getTime() + 10_100))
+    // The sweep asks the gateway about the attempt as well; the webhook must be resolved all the same.
+    await payments.sweep(rig.t.live)
+    await receive([named('evt_n2', 'nothing of ours')], payments)
+    await payments.executor.idle()
+    expect(asked).toBe(3)
+    const verdicts = await rig.read((read) => read.query(inbox, ['evt_n%']))
+    expect(verdicts.map(({ eventId, verdict }) => [eventId, verdict])).toEqual([
+      ['evt_n1', 'repeated'],
+      ['evt_n2', 'unmatched'],
+    ])
+    expect(await rig.stateOf(order)).toBe('covered')
+    await rig.expectGreen()
   })
 })

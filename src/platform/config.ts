@@ -40,9 +40,38 @@ export const configSchema = Type.Object(
       url('administrator of the server of the shadow database, when it is another one', postgresScheme, 'url'),
     ),
     redisUrl: Type.Optional(url('Redis for jobs; without it they are kept in PostgreSQL', 'redis|rediss', 'url')),
-    sandboxPgUrl: Type.Optional(
-      url('sandbox payment gateway to call over HTTP; without it its twin inside the process answers', 'http|https'),
+    gateways: text(
+      {
+        about:
+          'payment gateways, the first one the standard: sandbox, borealis, meridian and cobalt are sandboxes, inside the process or, with =URL, over HTTP; stripe and mercado_pago are real',
+        expects:
+          'names, separated by commas, each with =URL where it is somewhere else, such as sandbox,stripe or sandbox=http://127.0.0.1:4010',
+      },
+      '^(sandbox|borealis|meridian|cobalt|stripe|mercado_pago)(=https?://[^,\\s]+)?(,(sandbox|borealis|meridian|cobalt|stripe|mercado_pago)(=https?://[^,\\s]+)?)*$',
     ),
+    stripeSecretKey: Type.Optional(text({ about: 'secret key of the account at Stripe', expects: 'a key', secret: 'whole' })),
+    stripeWebhookSecret: Type.Optional(
+      text({ about: 'secret of the webhook endpoint at Stripe', expects: 'a secret such as whsec_…', secret: 'whole' }),
+    ),
+    mercadoPagoAccounts: Type.Optional(
+      text(
+        {
+          about: 'access tokens of the accounts at Mercado Pago; an account takes one currency',
+          expects: 'CURRENCY:token, separated by commas, such as BRL:APP_USR-…',
+          secret: 'whole',
+        },
+        '^[A-Z]{3}:[^,:\\s]+(,[A-Z]{3}:[^,:\\s]+)*$',
+      ),
+    ),
+    mercadoPagoWebhookSecret: Type.Optional(
+      text({ about: 'secret of the webhooks at Mercado Pago', expects: 'a secret', secret: 'whole' }),
+    ),
+    paymentReturnUrl: Type.Optional(
+      url('where customers are sent back to after 3-D Secure; the order id and the part are added to its query', 'http|https'),
+    ),
+    commandQueueMost: number({ about: 'commands that may wait in one queue after Prefer: respond-async' }, 1, 10_000_000),
+    confirmAfterDays: number({ about: 'days after the last delivery of an order until it counts as confirmed' }, 1, 365),
+    webhookTimeoutMs: number({ about: 'longest time that one call to a webhook endpoint of a partner may take' }, 100, 60_000),
     sandboxPgSecret: Type.Optional(
       text(
         { about: 'secret of its webhooks, the same as the gateway has', expects: 'at least 16 characters', secret: 'whole' },
@@ -119,6 +148,10 @@ type Field = keyof Config
 
 const defaults = {
   gatewayTimeoutMs: 10_000,
+  gateways: 'sandbox,borealis,meridian,cobalt',
+  commandQueueMost: 10_000,
+  webhookTimeoutMs: 10_000,
+  confirmAfterDays: 14,
   // Loopback: a first start must not open a machine to its network. Containers set 0.0.0.0.
   httpHost: '127.0.0.1',
   httpPort: 8080,

@@ -18,6 +18,11 @@ export interface Consumer {
   readonly schemaVersion?: number
   readonly largestBatch?: number
   /**
+   * Rest between the starts of two batches, ms, where the first was not full; by priority unless told. A longer one gathers events
+   * that share their work, such as several of one order. A full batch shows a backlog, and that is not made to wait.
+   */
+  readonly batchesApartMs?: number
+  /**
    * `prompt` unless told. An `unhurried` consumer makes room while callers press: it rests until they have their answers, at
    * most until its oldest event is a minute old, and then takes larger batches. So a rush is paid first and prepared after.
    */

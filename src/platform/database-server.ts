@@ -92,7 +92,7 @@ export async function grantConnect(client: pg.Client, server: DatabaseServer, tr
 
 /**
  * Gives a context's role the rows of its own schema and nothing else. Run after its migrations; new tables need it again.
- * `change` is history: it may be added to and read, never altered.
+ * `change` and `entry` are history: they may be added to and read, never altered.
  */
 export async function grantSchema(client: pg.Client, server: DatabaseServer, traffic: Traffic, context: ContextName): Promise<void> {
   const role = pg.escapeIdentifier(server.roleOf(traffic, context))
@@ -105,7 +105,7 @@ export async function grantSchema(client: pg.Client, server: DatabaseServer, tra
     grant usage, select on all sequences in schema ${schema} to ${role};`)
   const { rows } = await client.query<{ name: string }>(
     `select tablename as name from pg_tables where schemaname = $1 and tablename = any($2)`,
-    [context, ['change', 'migration']],
+    [context, ['change', 'entry', 'migration']],
   )
   for (const { name } of rows) {
     const taken = name === 'migration' ? 'insert, update, delete' : 'update, delete'

@@ -9,7 +9,17 @@ import { parametersOf, parseInstant } from '#platform/sql-arrays.ts'
 import { runTransaction, Session } from '#platform/transaction.ts'
 
 /** Contexts that own a PostgreSQL schema and a role of the same name. */
-export const contextNames = ['platform', 'orders', 'payments', 'fulfilment', 'routing', 'tracking'] as const
+export const contextNames = [
+  'platform',
+  'orders',
+  'payments',
+  'ledger',
+  'fulfilment',
+  'routing',
+  'tracking',
+  'messaging',
+  'analytics',
+] as const
 export type ContextName = (typeof contextNames)[number]
 
 /**

@@ -9,6 +9,7 @@ type Coerce = (text: string) => unknown
  * so that validation names them.
  */
 export function inputReaderOf(operation: Operation): (request: FastifyRequest) => unknown {
+  if (operation.http.raw) return rawInput
   const properties = (operation.input as { properties?: Record<string, { type?: string; items?: { type?: string } }> }).properties ?? {}
   const coercions = new Map<string, Coerce>()
   for (const [name, schema] of Object.entries(properties)) {
@@ -33,6 +34,17 @@ export function inputReaderOf(operation: Operation): (request: FastifyRequest) =
     const fields = typeof body === 'object' && body !== null && !Array.isArray(body) ? body : body === undefined ? {} : { body }
     return { ...fields, ...coerced(request.params as Record<string, unknown>) }
   }
+}
+
+/** Headers that prove who calls have no business in an input, which may be stored. */
+const credentials = new Set(['authorization', 'cookie', 'proxy-authorization'])
+
+function rawInput(request: FastifyRequest): unknown {
+  const headers: Record<string, string> = {}
+  for (const [name, value] of Object.entries(request.headers)) {
+    if (value !== undefined && !credentials.has(name)) headers[name] = Array.isArray(value) ? value.join(', ') : value
+  }
+  return { ...(request.params as Record<string, unknown>), headers, body: typeof request.body === 'string' ? request.body : '' }
 }
 
 function numberOf(text: string): unknown {

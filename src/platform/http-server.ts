@@ -1,7 +1,8 @@
 import { isUtf8 } from 'node:buffer'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import { type Failure, refused } from '#kernel/outcome.ts'
+import { type Failure, type Outcome, refused } from '#kernel/outcome.ts'
 import type { Clock } from '#kernel/time.ts'
+import type { CommandQueues } from '#platform/command-queue.ts'
 import type { Authentication } from '#platform/authentication.ts'
 import { inputReaderOf } from '#platform/http-input.ts'
 import type { Operation } from '#platform/operation.ts'
@@ -13,7 +14,7 @@ import { shadowHeader, type ShadowKeys, verifyShadow } from '#platform/shadow-he
 
 /** Path of an operation's batch twin: its own path without parameters, and `/batch`. */
 export function batchPathOf(operation: Operation): string | undefined {
-  if (operation.kind !== 'command' || operation.batch.largest < 2) return undefined
+  if (operation.kind !== 'command' || operation.batch.largest < 2 || operation.http.raw) return undefined
   if (operation.http.batchPath !== undefined) return operation.http.batchPath ?? undefined
   return `${operation.http.path.replace(/\/:[^/]+/g, '')}/batch`
 }
@@ -22,6 +23,8 @@ export const largestRequestOf = (operation: Operation): number => operation.batc
 
 export interface HttpOptions {
   readonly runner: Runner
+  /** Where commands wait that callers do not wait for; without it, `Prefer: respond-async` is passed over. */
+  readonly queues?: Pick<CommandQueues, 'queueOf' | 'accept'>
   readonly authentication: Authentication
   readonly shadowKeys: ShadowKeys
   readonly clock: Clock
@@ -62,7 +65,16 @@ export function openHttp(options: HttpOptions): FastifyInstance {
       newTraceId(),
     ),
   )
-  for (const operation of options.runner.operations) mount(app, operation, options)
+  for (const operation of options.runner.operations) if (!operation.http.raw) mount(app, operation, options)
+  // In a scope of their own, since who parses a body belongs to the scope: what is signed must stay as it was signed.
+  void app.register(async (scope) => {
+    scope.removeAllContentTypeParsers()
+    scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => {
+      if (isUtf8(body as Buffer)) done(null, (body as Buffer).toString('utf8'))
+      else done(new BadBody('The body is not valid UTF-8.'))
+    })
+    for (const operation of options.runner.operations) if (operation.http.raw) mount(scope, operation, options)
+  })
   return app
 }
 
@@ -164,6 +176,20 @@ function mount(app: FastifyInstance, operation: Operation, options: HttpOptions)
         input: readInput(request),
         idempotencyKey: idempotencyKey === undefined ? undefined : String(idempotencyKey),
       }
+      const later = laterOf(request, operation, options)
+      if (later !== undefined) {
+        const accepted = runner.admit(operation.id, call) ?? (await later(call))
+        if (!accepted.ok) return sendFailure(reply, accepted.error, context.traceId, operation)
+        const { commandId } = accepted.value
+        return reply
+          .code(202)
+          .headers({
+            'content-type': 'application/json',
+            'preference-applied': 'respond-async',
+            location: `/v1/commands/${commandId}`,
+          })
+          .send(JSON.stringify(accepted.value))
+      }
       const outcome = await runner.run(operation.id, call)
       if (!outcome.ok) return sendFailure(reply, outcome.error, context.traceId, operation)
       return reply.code(status).header('content-type', 'application/json').send(JSON.stringify(outcome.value))
@@ -180,9 +206,14 @@ function mount(app: FastifyInstance, operation: Operation, options: HttpOptions)
       if ('code' in context) return sendFailure(reply, context, newTraceId())
       const calls = callsOf(request.body, context, operation)
       if ('code' in calls) return sendFailure(reply, calls, context.traceId, operation)
-      const outcomes = await runner.runMany(operation.id, calls)
+      const later = laterOf(request, operation, options)
+      const outcomes: Outcome<unknown>[] =
+        later === undefined
+          ? await runner.runMany(operation.id, calls)
+          : await Promise.all(calls.map(async (call) => runner.admit(operation.id, call) ?? later(call)))
+      if (later !== undefined) reply.header('preference-applied', 'respond-async')
       const answer = outcomes.map((outcome) => {
-        if (outcome.ok) return { status, value: outcome.value }
+        if (outcome.ok) return { status: later === undefined ? status : 202, value: outcome.value }
         const failed = statusOf(outcome.error, operation)
         return { status: failed, error: problemOf(outcome.error, failed, context.traceId) }
       })
@@ -192,6 +223,14 @@ function mount(app: FastifyInstance, operation: Operation, options: HttpOptions)
         .send(JSON.stringify({ outcomes: answer }))
     },
   })
+}
+
+/** How a call is accepted to be run later, where the caller prefers that (RFC 7240) and the operation has a queue. */
+function laterOf(request: FastifyRequest, operation: Operation, { queues }: HttpOptions) {
+  const { prefer } = request.headers
+  if (prefer === undefined || queues === undefined || !/(^|[,;\s])respond-async($|[,;\s])/.test(String(prefer))) return undefined
+  const queue = queues.queueOf(operation)
+  return queue === undefined ? undefined : (call: Call) => queues.accept(queue, operation, call)
 }
 
 /** Reads `{"commands": [{"idempotencyKey": …, "input": …}]}`. The envelope is checked here, each input by the runner, so that one fails alone. */

@@ -1,4 +1,4 @@
-import { type Outcome, refused } from '#kernel/outcome.ts'
+import { type Outcome, type Refusal, refused } from '#kernel/outcome.ts'
 import { audit } from '#platform/aspects/audit.ts'
 import { authorise } from '#platform/aspects/authorisation.ts'
 import { Breaker } from '#platform/aspects/breaker.ts'
@@ -23,8 +23,13 @@ export interface Runner {
   readonly operations: readonly Operation[]
   /** Runs one call through all aspects. Never rejects for what a caller can cause. */
   run(operationId: string, call: Call): Promise<Outcome<unknown>>
-  /** Runs many calls of one client as the batch twin does: one outcome each, in order; a bad one fails alone. */
-  runMany(operationId: string, calls: readonly Call[]): Promise<Outcome<unknown>[]>
+  /**
+   * Runs many calls of one client as the batch twin does: one outcome each, in order; a bad one fails alone. `admitted`: they
+   * were let in before and have waited since, so they are not counted against limits again.
+   */
+  runMany(operationId: string, calls: readonly Call[], options?: { readonly admitted?: boolean }): Promise<Outcome<unknown>[]>
+  /** What can be refused before anything is touched: authorisation, validation, limits, a missing key. undefined: let in. */
+  admit(operationId: string, call: Call): Refusal | undefined
   /** Whether a rush of high-priority callers is on: what unhurried work makes room for. */
   pressing(): boolean
   /** Waits until no batch waits or is under way. */
@@ -92,8 +97,9 @@ export function openRunner(options: RunnerOptions): Runner {
   }
 
   /** What can be refused before anything is touched. */
-  const check = ({ operation, validate }: Prepared, call: Call): Outcome<never> | Entry => {
-    const refusal = authorise(operation, call.context.actor) ?? validate(call.input) ?? limits.take(operation, call.context)
+  const check = ({ operation, validate }: Prepared, call: Call, admitted = false): Refusal | Entry => {
+    const limited = () => (admitted ? undefined : limits.take(operation, call.context))
+    const refusal = authorise(operation, call.context.actor) ?? validate(call.input) ?? limited()
     if (refusal !== undefined) return refusal
     const now = options.nowMs()
     if (operation.kind === 'query' || operation.idempotency === 'inherent' || call.idempotencyKey === undefined) {
@@ -170,12 +176,16 @@ export function openRunner(options: RunnerOptions): Runner {
         : runInContext(call.context, () => traces.span(operationId, { 'throughline.command_id': entry.commandId }, queued)))
       return finish(part.operation, call, started, outcome)
     },
-    async runMany(operationId, calls) {
+    admit(operationId, call) {
+      const entry = check(preparedOf(operationId), call)
+      return 'ok' in entry ? entry : undefined
+    },
+    async runMany(operationId, calls, { admitted = false } = {}) {
       const started = performance.now()
       const part = preparedOf(operationId)
       const outcomes = await Promise.all(
         calls.map((call) => {
-          const entry = check(part, call)
+          const entry = check(part, call, admitted)
           return 'ok' in entry ? Promise.resolve(entry) : enter(part, entry)
         }),
       )

@@ -28,6 +28,11 @@ interface AnyOperation<I extends TSchema, O extends TSchema> {
     readonly status?: number
     /** null: no batch twin. */
     readonly batchPath?: string | null
+    /**
+     * The body is not JSON of ours but something signed as it is, such as a webhook: the input is the path's parameters,
+     * `headers` by lower-case name (credentials left out), and `body` as text. There is no batch twin.
+     */
+    readonly raw?: true
   }
   readonly batch: {
     /** Most commands in one call of the body (and so in one transaction). */

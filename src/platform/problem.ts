@@ -28,6 +28,8 @@ export const platformErrors: Readonly<Record<string, number>> = {
   'platform.batch_too_large': 413,
   'platform.limited': 429,
   'platform.overloaded': 503,
+  'platform.queue_full': 503,
+  'platform.no_such_operation': 404,
   'platform.unavailable': 503,
   'platform.deadline': 503,
   'platform.internal': 500,

@@ -70,6 +70,29 @@ const drained = (relay: Relay, consumer: string, traffic: 'live' | 'shadow' = 'l
   untilTrue(async () => (await relay.backlog(traffic)).every((entry) => entry.consumer !== consumer || entry.waiting === 0))
 
 describe('delivery', () => {
+  test('a consumer that gathers takes a backlog without rest, then rests while events come together, and closing wakes it', async () => {
+    const type = 'test.gathered'
+    const sizes: number[] = []
+    const gathering = (batchesApartMs: number): Consumer => ({
+      ...recorder('payments.gathered', type, (events) => void sizes.push(events.length)),
+      largestBatch: 4,
+      batchesApartMs,
+    })
+    await announce(type, ['1', '2', '3', '4', '5', '6', '7', '8', '9'])
+    const patient = relayOf(gathering(600_000))
+    patient.start()
+    await untilTrue(() => sizes.length === 3)
+    await patient.close()
+    const relay = relayOf(gathering(1_000))
+    relay.start()
+    await announce(type, ['a'])
+    await untilTrue(() => sizes.length === 4)
+    for (const note of ['b', 'c', 'd']) await announce(type, [note])
+    await untilTrue(async () => (await effectsOf('payments.gathered')).length === 13)
+    await relay.close()
+    expect(sizes).toEqual([4, 4, 1, 1, 3])
+  })
+
   test('many writers, slow and rolled-back transactions: each event arrives once, in order per key', async () => {
     const type = 'test.many'
     const relay = relayOf(recorder('payments.many', type))

@@ -130,6 +130,8 @@ class ConsumerLoop {
   #wake: (() => void) | undefined
   #kicked = false
   #operationalFailures = 0
+  #full = false
+  readonly #closing = new AbortController()
   /** When it last had nothing to do: no event that it has not seen is older. */
   #behindSince = performance.now()
 
@@ -151,6 +153,7 @@ class ConsumerLoop {
 
   async close(): Promise<void> {
     this.#stopping = true
+    this.#closing.abort()
     this.#wake?.()
     await this.#running
   }
@@ -197,8 +200,10 @@ class ConsumerLoop {
   }
 
   async #rest(started: number): Promise<void> {
-    const leftMs = started + batchesApartMs[this.#priority] - performance.now()
-    if (leftMs >= 1 && !this.#stopping) await delay(leftMs)
+    // A full batch shows a backlog: what a consumer would wait for to gather is there already.
+    const apartMs = this.#full ? batchesApartMs[this.#priority] : (this.consumer.batchesApartMs ?? batchesApartMs[this.#priority])
+    const leftMs = started + apartMs - performance.now()
+    if (leftMs >= 1 && !this.#stopping) await delay(leftMs, undefined, { signal: this.#closing.signal }).catch(() => undefined)
   }
 
   async #makeRoom(): Promise<void> {
@@ -234,9 +239,9 @@ class ConsumerLoop {
     const watching = this.#gaps.watching
     // The horizon is read before the rows: whatever is older than it has ended by the time the rows are read.
     const horizon = watching ? await from.read(this.#scope(), (context) => context.query(this.#sql.oldestRunning)) : []
-    const rows = await from.read(this.#scope(), (context) =>
-      context.query(this.#sql.read, [cursor, consumer.types, consumer.largestBatch ?? largestBatch[this.#priority]]),
-    )
+    const most = consumer.largestBatch ?? largestBatch[this.#priority]
+    const rows = await from.read(this.#scope(), (context) => context.query(this.#sql.read, [cursor, consumer.types, most]))
+    this.#full = rows.length === most
     if (rows.length === 0) return 'idle'
     const ready = this.#gaps.contiguous(
       cursor,

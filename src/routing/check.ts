@@ -12,8 +12,8 @@ const laws: readonly { law: string; sql: string }[] = [
   {
     law: 'the used places of a quota are the sum of its ledger',
     sql: `select quota.id from routing.quota
-          left join (select quota_id, sum(delta) as used from routing.quota_ledger group by quota_id) as ledger on ledger.quota_id = quota.id
-          where quota.used <> coalesce(ledger.used, 0)`,
+          left join (select quota_id, sum(delta) as used from routing.quota_ledger group by quota_id) as booked on booked.quota_id = quota.id
+          where quota.used <> coalesce(booked.used, 0)`,
   },
   {
     law: 'the used places of a quota are the waybills that hold one, and those that burnt it',

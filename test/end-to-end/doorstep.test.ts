@@ -53,7 +53,7 @@ describe('from checkout to the doorstep, over HTTP', () => {
     const totalMinor = 499 + items.reduce((sum, item) => sum + item.quantity * item.unitPriceMinor, 0)
     const placed = await place(order({ totalMinor, sections: [{ ...section, items }] }))
 
-    expect(await read(`/v1/payments/${placed.orderId}`)).toMatchObject({ state: 'covered', capturedMinor: totalMinor, refundedMinor: 0 })
+    expect(await read(`/v1/payments/${placed.orderId}`)).toMatchObject({ capturedMinor: totalMinor, refundedMinor: 0 })
     const { waybills } = await read(`/v1/orders/${placed.orderId}/waybills`)
     expect(waybills.map((waybill: { skuType: string }) => waybill.skuType).toSorted()).toEqual(['dry', 'frozen', 'mixed'])
     expect(new Set(waybills.map((waybill: { state: string }) => waybill.state))).toEqual(new Set(['routed']))
@@ -105,7 +105,10 @@ describe('from checkout to the doorstep, over HTTP', () => {
     await whole.drained()
     expect((await cancel()).body).toEqual(cancelled.body)
     expect(await read(`/v1/orders/${placed.number}`)).toMatchObject({ state: 'cancelled', moneyState: 'refunded' })
-    expect(await read(`/v1/payments/${placed.orderId}`)).toMatchObject({ state: 'cancelled', refundedMinor: placed.totalMinor })
+    expect(await read(`/v1/payments/${placed.orderId}`)).toMatchObject({
+      refundedMinor: placed.totalMinor,
+      requests: [{ state: 'cancelled' }],
+    })
     const { waybills } = await read(`/v1/orders/${placed.orderId}/waybills`)
     expect(waybills.length).toBeGreaterThan(0)
     for (const waybill of waybills) expect(waybill.state).toBe('cancelled')
@@ -114,39 +117,41 @@ describe('from checkout to the doorstep, over HTTP', () => {
     expect((await ownTimeline(placed.number)).at(-1)).toMatchObject({ to: 'cancelled', actor: 'key:tests' })
   })
 
-  test('cancelled once it is in the truck, it is refused with a reason and arrives', async () => {
+  test('cancelled once it is in the truck, it arrives, and a return is on its way', async () => {
     const placed = await place(order())
     await playUntil(async () => (await stateOf(placed.number)) === 'shipped')
     const cancelled = await whole.call('POST', `/v1/orders/${placed.number}/cancel`, { reason: 'too late' }, key())
-    expect([cancelled.status, cancelled.body.code]).toEqual([409, 'orders.not_cancellable'])
-    expect(cancelled.body.detail).toContain('return')
+    expect([cancelled.status, cancelled.body.claimIds]).toEqual([200, [expect.any(Number)]])
     await playUntil()
     expect(await read(`/v1/orders/${placed.number}`)).toMatchObject({ state: 'delivered', moneyState: 'captured' })
   })
 
   test('a declined card leaves the order waiting for payment; paid by another card it goes its way', async () => {
-    const placed = await place(order({ payment: { means: 'card', token: 'tok_declined_hard' } }))
+    const placed = await place(order({ payment: { legs: [{ means: 'card', token: 'tok_declined_hard' }] } }))
     expect(await read(`/v1/orders/${placed.number}`)).toMatchObject({ state: 'pending_payment', moneyState: 'none' })
-    expect(await read(`/v1/payments/${placed.orderId}`)).toMatchObject({ state: 'open', capturedMinor: 0 })
+    expect(await read(`/v1/payments/${placed.orderId}`)).toMatchObject({ capturedMinor: 0, requests: [{ state: 'open' }] })
     expect(await read(`/v1/orders/${placed.orderId}/waybills`)).toEqual({ waybills: [] })
 
-    const paid = await whole.call(
-      'POST',
-      '/v1/payments',
-      { orderId: placed.orderId, instrument: { means: 'card', token: 'tok_ok' } },
-      key(),
-    )
+    const paid = await whole.call('POST', '/v1/payments', { orderId: placed.orderId, legs: [{ means: 'card', token: 'tok_ok' }] }, key())
     expect([paid.status, paid.body.state]).toEqual([202, 'processing'])
     await whole.drained()
-    const again = await whole.call(
-      'POST',
-      '/v1/payments',
-      { orderId: placed.orderId, instrument: { means: 'card', token: 'tok_ok' } },
-      key(),
-    )
+    const again = await whole.call('POST', '/v1/payments', { orderId: placed.orderId, legs: [{ means: 'card', token: 'tok_ok' }] }, key())
     expect([again.status, again.body.code]).toEqual([409, 'payments.already_covered'])
     await playUntil()
     expect(await read(`/v1/orders/${placed.number}`)).toMatchObject({ state: 'delivered', moneyState: 'captured' })
+  })
+
+  test('a declined card is replaced by an amended plan, and the order goes its way', async () => {
+    const placed = await place(order({ payment: { legs: [{ means: 'card', token: 'tok_declined_hard' }] } }))
+    const amended = await whole.call(
+      'POST',
+      `/v1/orders/${placed.number}/amend`,
+      { payment: { legs: [{ means: 'card', token: 'tok_ok' }] } },
+      key(),
+    )
+    expect(amended.status).toBe(200)
+    await whole.drained()
+    expect(await read(`/v1/orders/${placed.number}`)).toMatchObject({ state: 'allocated', moneyState: 'captured' })
   })
 
   test('an order of two sections goes to two doors', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { runKillNine, tally } from './kill-run.ts'
+import { tally } from './fault-house.ts'
+import { runKillNine } from './kill-run.ts'
 
 // Six kills here, two of each kind; the full run of twenty is `node test/faults/run-kill-nine.ts --kills 20 --seed N`.
 const kills = Number(process.env['KILLS'] ?? 6)

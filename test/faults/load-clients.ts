@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { orderOf, playRound, seeded } from '#partners/made-city/index.ts'
+import { answerWithinMs, deskOf, openPatientClient } from './patient-client.ts'
 
 /** What clients were told, and what contradicted it. */
 export interface Told {
@@ -37,12 +38,9 @@ const tokens: readonly (readonly [share: number, token: string])[] = [
   [1, 'tok_refund_timeout'],
 ]
 
-/** Past this a client gives up on one command: the server did not come back, and the run must end. */
-const answerWithinMs = 90_000
-
-interface Answer {
-  readonly status: number
-  readonly body: { number?: string; code?: string; outcomes?: { status: number; value?: { number: string }; error?: { code: string } }[] }
+interface Answered {
+  readonly number?: string
+  readonly outcomes?: { status: number; value?: { number: string }; error?: { code: string } }[]
 }
 
 /**
@@ -55,32 +53,11 @@ export function startClients(options: LoadOptions) {
   const acknowledged: { key: string; number: string; input: object }[] = []
   let next = 0
 
-  const call = async (method: string, path: string, body?: object, key?: string): Promise<Answer> => {
-    const response = await fetch(options.url + path, {
-      method,
-      headers: {
-        authorization: `Bearer ${options.apiKey}`,
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...(key === undefined ? {} : { 'idempotency-key': key }),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      signal: AbortSignal.timeout(5_000),
-    })
-    return { status: response.status, body: (await response.json()) as Answer['body'] }
-  }
-
-  /** Sends until there is an answer that is not the world's: a lost connection, 429 and 5xx are. */
-  const untilAnswered = async (random: () => number, send: () => Promise<Answer>): Promise<Answer> => {
-    const deadline = performance.now() + answerWithinMs
-    for (;;) {
-      const answer = await send().catch(() => undefined)
-      // 500 is not retried: "something broke on our side" in answer to a well-formed order is a bug, and shall be seen.
-      if (answer !== undefined && answer.status !== 429 && answer.status !== 503) return answer
-      if (performance.now() > deadline) return answer ?? { status: 0, body: { code: 'never answered' } }
-      told.retries += 1
-      await delay(20 + random() * 80)
-    }
-  }
+  const { call, untilAnswered } = openPatientClient({
+    url: options.url,
+    apiKey: options.apiKey,
+    retried: () => void (told.retries += 1),
+  })
 
   const note = (key: string, input: object, number: string | undefined): void => {
     if (number === undefined) return void told.strange.push(`${key} was accepted without a number`)
@@ -99,12 +76,15 @@ export function startClients(options: LoadOptions) {
     const key = `kill-${options.seed}-${n}`
     told.sent.add(key)
     // The key is the customer as well, so that the database can be asked which orders a key has.
-    return { key, input: { ...orderOf(n, options.seed, options.addressOf), customerId: key, payment: { means: 'card', token } } }
+    return {
+      key,
+      input: { ...orderOf(n, options.seed, options.addressOf), customerId: key, payment: { legs: [{ means: 'card', token }] } },
+    }
   }
 
   const placeOne = async (random: () => number, again?: { key: string; input: object }): Promise<void> => {
     const { key, input } = again ?? newOrder(random)
-    const answer = await untilAnswered(random, () => call('POST', '/v1/orders', input, key))
+    const answer = await untilAnswered(random, () => call<Answered>('POST', '/v1/orders', input, key))
     if (answer.status === 201) note(key, input, answer.body.number)
     else told.strange.push(`order ${key}: ${answer.status} ${answer.body.code}`)
   }
@@ -114,7 +94,7 @@ export function startClients(options: LoadOptions) {
     const deadline = performance.now() + answerWithinMs
     while (open.length > 0 && performance.now() < deadline) {
       const commands = open.map(({ key, input }) => ({ idempotencyKey: key, input }))
-      const answer = await untilAnswered(random, () => call('POST', '/v1/orders/batch', { commands }))
+      const answer = await untilAnswered(random, () => call<Answered>('POST', '/v1/orders/batch', { commands }))
       if (answer.status !== 200) return void told.strange.push(`batch of ${open[0]?.key}: ${answer.status} ${answer.body.code}`)
       // Each command has an answer of its own; those that failed for the world's reasons go again, under their keys.
       open = open.filter(({ key, input }, index) => {
@@ -163,18 +143,7 @@ export function startClients(options: LoadOptions) {
     }
   }
 
-  const desk = {
-    async waiting(state: string, after: number) {
-      const answer = await call('GET', `/v1/waybills?state=${state}&after=${after}&limit=200`)
-      const { waybills = [] } = answer.body as { waybills?: { waybillId: number; orderNumber: string; attempt: number }[] }
-      return waybills
-    },
-    async report(moves: readonly { waybillId: number; to: string; reason?: string }[]) {
-      const answer = await call('POST', '/v1/waybills/updates', { commands: moves.map((input) => ({ input })) })
-      return (answer.body.outcomes ?? []).map(({ status }) => status === 200)
-    },
-  }
-  /** The city's warehouse and drivers. A round that is cut off is simply played again: a report names the state it leads to. */
+  const desk = deskOf(call, 200)
   const staff = async (): Promise<void> => {
     while (!ending.signal.aborted) {
       told.moves += (await playRound(desk).catch(() => [])).length

@@ -24,6 +24,10 @@ interface Life {
   readonly paidMinor?: number
   readonly noPayment?: true
   readonly means?: string
+  /** Rows of payment by type and instalments; the due amount is divided among them. */
+  readonly pays?: readonly (readonly [type: string, instalments: number])[]
+  /** As one more row of nothing. */
+  readonly zeroRow?: true
   readonly price?: string
   readonly noCustomer?: true
   readonly customerOfFirst?: true
@@ -58,9 +62,66 @@ const lives: readonly Life[] = [
   { status: 'delivered', approved: 1, reasons: ['no_carrier_date', 'no_delivery_date'] },
   { status: 'shipped', approved: 1, reasons: ['no_carrier_date'] },
   { status: 'processing', approved: 1, carrier: 20, reasons: ['dates_beyond_status'] },
-  { status: 'delivered', approved: 1, carrier: 20, delivered: 90, paidMinor: 1, reasons: ['paid_other_than_due'] },
+  { status: 'delivered', approved: 1, carrier: 20, delivered: 90, paidMinor: 7, reasons: ['paid_other_than_due'] },
   { status: 'delivered', approved: 1, carrier: 20, delivered: 90, noPayment: true, reasons: ['no_payment'] },
   { status: 'canceled', means: 'not_defined', paidMinor: 0, reasons: ['means_not_defined', 'paid_other_than_due'] },
+  { status: 'delivered', approved: 1, carrier: 20, delivered: 90, pays: [['credit_card', 1]] },
+  { status: 'delivered', approved: 1, carrier: 20, delivered: 90, pays: [['credit_card', 24]] },
+  { status: 'shipped', approved: 1, carrier: 20, pays: [['debit_card', 1]] },
+  { status: 'delivered', approved: 30, carrier: 40, delivered: 90, pays: [['boleto', 1]] },
+  { status: 'processing', approved: 1, pays: [['voucher', 1]] },
+  { status: 'canceled', approved: 1, pays: [['boleto', 1]] },
+  {
+    status: 'canceled',
+    approved: 1,
+    pays: [
+      ['voucher', 1],
+      ['boleto', 1],
+    ],
+  },
+  {
+    status: 'unavailable',
+    approved: 1,
+    pays: [
+      ['credit_card', 6],
+      ['voucher', 1],
+      ['voucher', 1],
+    ],
+  },
+  {
+    status: 'delivered',
+    approved: 9,
+    carrier: 20,
+    delivered: 90,
+    pays: [
+      ['boleto', 1],
+      ['credit_card', 3],
+      ['debit_card', 1],
+      ['voucher', 1],
+    ],
+  },
+  { status: 'canceled', pays: [['boleto', 1]] },
+  {
+    status: 'canceled',
+    approved: 1,
+    carrier: 30,
+    pays: [
+      ['voucher', 1],
+      ['boleto', 1],
+    ],
+    reasons: ['cancelled_after_carrier'],
+  },
+  { status: 'delivered', approved: 1, carrier: 20, delivered: 90, pays: [['credit_card', 0]], reasons: ['odd_instalments'] },
+  { status: 'delivered', approved: 1, carrier: 20, delivered: 90, zeroRow: true, reasons: ['zero_payment'] },
+  {
+    status: 'delivered',
+    approved: 1,
+    carrier: 20,
+    delivered: 90,
+    pays: Array.from({ length: 26 }, () => ['voucher', 1] as const),
+    reasons: ['many_means'],
+  },
+  { status: 'delivered', approved: 1, carrier: 20, delivered: 90, means: 'not_defined', reasons: ['means_not_defined'] },
   { status: 'misplaced', approved: 1, reasons: ['dates_beyond_status', 'unknown_status'] },
   { status: 'delivered', approved: 1, carrier: 20, delivered: 90, price: '12.345', reasons: ['unreadable_amount'] },
   { status: 'delivered', approved: 1, carrier: 20, delivered: 90, purchase: 'yesterday', reasons: ['no_purchase_time'] },
@@ -74,6 +135,16 @@ const hourMs = 3_600_000
 const started = Date.parse('2015-03-01T10:00:00Z')
 const textOf = (ms: number): string => new Date(ms).toISOString().slice(0, 19).replace('T', ' ')
 const moneyOf = (minor: number): string => `${Math.floor(minor / 100)}.${String(minor % 100).padStart(2, '0')}`.replace(/0$/, '')
+
+/** An amount in so many parts, none of them nothing unless it is too small for that. */
+function dividedIn(amountMinor: number, parts: number, random: () => number): number[] {
+  const amounts: number[] = []
+  for (let left = amountMinor; amounts.length < parts; left -= amounts.at(-1) ?? 0) {
+    const still = parts - amounts.length - 1
+    amounts.push(still === 0 ? left : Math.max(Math.min(1, left), Math.floor((random() * (left - still) * 2) / (still + 2))))
+  }
+  return amounts
+}
 
 /** Writes a small data set of the shape of Olist's, made from a seed, into a new folder. Each life occurs in every round. */
 export async function writeOlistFolder(seed: number, rounds = 3): Promise<{ folder: string; made: Made[] }> {
@@ -128,7 +199,7 @@ export async function writeOlistFolder(seed: number, rounds = 3): Promise<{ fold
     let dueMinor = 0
     const items = life.noItems ? 0 : 1 + pick(4)
     for (let item = 1; item <= items; item += 1) {
-      const [priceMinor, freightMinor] = [1 + pick(90_000), pick(5_000)]
+      const [priceMinor, freightMinor] = [100 + pick(90_000), pick(5_000)]
       dueMinor += priceMinor + freightMinor
       const row = [
         id,
@@ -148,12 +219,12 @@ export async function writeOlistFolder(seed: number, rounds = 3): Promise<{ fold
     }
     if (!life.noPayment) {
       const paidMinor = life.paidMinor ?? dueMinor
-      const share = pick(paidMinor + 1)
-      for (const [index, amount] of [share, paidMinor - share].entries()) {
-        tables['order_payments.csv'].push(
-          [id, index + 1, life.means ?? (index === 0 ? 'voucher' : 'credit_card'), 1, moneyOf(amount)].join(),
-        )
-      }
+      const pays = life.pays ?? [[life.means ?? 'voucher', 1] as const, [life.means ?? 'credit_card', 1 + pick(10)] as const]
+      const amounts = dividedIn(paidMinor, pays.length, random)
+      pays.forEach(([type, instalments], index) =>
+        tables['order_payments.csv'].push([id, index + 1, type, instalments, moneyOf(amounts[index] ?? 0)].join()),
+      )
+      if (life.zeroRow) tables['order_payments.csv'].push([id, pays.length + 1, 'voucher', 1, '0.0'].join())
     }
     const reasons = life.reasons ?? []
     made.push({ id, kind: reasons.length === 0 ? 'asExpected' : 'explained', reasons })

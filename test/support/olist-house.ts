@@ -2,14 +2,18 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { SettableClock, systemClock } from '#kernel/time.ts'
-import { startSandboxServer } from '#partners/sandbox-pg/index.ts'
 import { readConfig } from '#platform/config.ts'
 import { openTestDatabases, type TestDatabases } from '#test/databases.ts'
+import { openOlistBank, type OlistBank, olistGateways } from '../../src/cli/olist-bank.ts'
 import { type Core, openCore } from '../../src/core.ts'
 
 /** A core on test databases with a clock to set, as the import opens one. */
 export interface OlistHouse {
   readonly t: TestDatabases
+  /** Its gateways, which outlive each core as real ones outlive our processes. */
+  readonly bank: OlistBank
+  /** New gateways in their place, which know nothing of what the old ones did. */
+  forget(): void
   /** Opens a core and lets go of it after the work, as a process of the command line would. */
   withCore<T>(work: (core: Core, clock: SettableClock) => Promise<T>): Promise<T>
   /** A hash of all rows of each table of the contexts, by table. */
@@ -20,15 +24,14 @@ export interface OlistHouse {
 export async function openOlistHouse(): Promise<OlistHouse> {
   const t = await openTestDatabases()
   const dataDir = await mkdtemp(join(tmpdir(), 'throughline-olist-house-'))
-  // A gateway of its own, which outlives each core as real ones outlive our processes: the twin in a core forgets with it.
-  const webhookSecret = 'a webhook secret that only tests use'
-  const gateway = await startSandboxServer({ seed: 1, clock: systemClock, webhookSecret })
+  const openBank = () => openOlistBank(systemClock, 'a webhook secret that only tests use')
+  let bank = openBank()
   const config = readConfig({
     DATA_DIR: dataDir,
     LIMIT_PER_SECOND: '1000000',
     LIMIT_BURST: '1000000',
-    SANDBOX_PG_URL: gateway.url,
-    SANDBOX_PG_SECRET: webhookSecret,
+    GATEWAYS: olistGateways,
+    SANDBOX_PG_SECRET: bank.secret,
   })
   const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined }
   const engines = {
@@ -42,9 +45,15 @@ export async function openOlistHouse(): Promise<OlistHouse> {
   }
   return {
     t,
+    get bank() {
+      return bank
+    },
+    forget() {
+      bank = openBank()
+    },
     async withCore(work) {
       const clock = new SettableClock(new Date(0))
-      const core = await openCore({ config, engines, clock, log: quiet })
+      const core = await openCore({ config, engines, clock, log: quiet, twins: bank.twins })
       try {
         return await work(core, clock)
       } finally {
@@ -55,7 +64,7 @@ export async function openOlistHouse(): Promise<OlistHouse> {
       const admin = await t.admin('live')
       const { rows: tables } = await admin.query<{ name: string }>(
         `select schemaname || '.' || tablename as name from pg_tables
-         where schemaname in ('orders', 'payments', 'fulfilment', 'routing', 'tracking') order by 1`,
+         where schemaname in ('orders', 'payments', 'ledger', 'fulfilment', 'routing', 'tracking') order by 1`,
       )
       const found: Record<string, string> = {}
       for (const { name } of tables) {
@@ -67,7 +76,6 @@ export async function openOlistHouse(): Promise<OlistHouse> {
       return found
     },
     async close() {
-      await gateway.close()
       await t.close()
       await rm(dataDir, { recursive: true, force: true })
     },

@@ -27,7 +27,7 @@ export function orderOf(n: number, seed: number, addressOf: (n: number) => Addre
     customerId: `resident-${customer + 1}`,
     currency: demoStore.currency,
     totalMinor,
-    payment: { means: 'card' as const, token: 'tok_ok' },
+    payment: { legs: [{ means: 'card' as const, token: 'tok_ok' }] },
     sections: [{ destination: addressOf(customer), shippingMinor, items }],
   }
 }

@@ -11,6 +11,8 @@ export interface OlistDesk {
   start(): void
   /** Asks the gateway about payments that a process left behind when it died. */
   sweepPayments(): Promise<void>
+  /** The customer pays in at the bank under a transfer's reference. False: nothing is waited for under it there. */
+  payIn(reference: string): Promise<boolean>
   /** Whether every event has been taken by all who wait for it and no payment is under way. */
   isQuiet(): Promise<boolean>
 }

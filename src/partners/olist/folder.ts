@@ -11,6 +11,9 @@ export interface OlistItem {
 }
 
 export interface OlistPayment {
+  /** Payments of one order are counted from 1. */
+  readonly sequential: number
+  readonly instalments: number
   readonly means: string
   readonly amountMinor: number | null
 }
@@ -131,8 +134,14 @@ async function readItems(folder: string): Promise<Map<string, OlistItem[]>> {
 
 async function readPayments(folder: string): Promise<Map<string, OlistPayment[]>> {
   const payments = new Map<string, OlistPayment[]>()
-  for await (const row of readRows(folder, 'order_payments.csv', ['order_id', 'payment_type', 'payment_value'] as const)) {
-    append(payments, row.order_id, { means: row.payment_type, amountMinor: minorOf(row.payment_value) })
+  const columns = ['order_id', 'payment_sequential', 'payment_type', 'payment_installments', 'payment_value'] as const
+  for await (const row of readRows(folder, 'order_payments.csv', columns)) {
+    append(payments, row.order_id, {
+      sequential: decimalOf(row.payment_sequential) ?? 0,
+      means: row.payment_type,
+      instalments: Math.trunc(decimalOf(row.payment_installments) ?? 0),
+      amountMinor: minorOf(row.payment_value),
+    })
   }
   return payments
 }

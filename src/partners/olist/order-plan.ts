@@ -1,6 +1,7 @@
 import { sumMinor } from '#kernel/money.ts'
 import type { OlistFolder, OlistItem, OlistOrder, OlistPlace, OlistProduct } from './folder.ts'
 import { zoneCodeOf } from './geography.ts'
+import { legsOf, type OlistLeg } from './payment-legs.ts'
 import { type Expected, expectationOf, knownStatuses, type Reason, type ReasonCode } from './reasons.ts'
 
 export const olistStore = { storeId: 'olist', name: 'Olist marketplace', prefix: 'OL', currency: 'BRL' } as const
@@ -21,6 +22,8 @@ export interface OrderPlan {
   /** Input of orders.place; null when there is nothing that could be placed. */
   readonly place: PlaceInput | null
   readonly steps: readonly Step[]
+  /** How it is paid, if it is: amounts add up to what is due. */
+  readonly legs: readonly OlistLeg[]
   /** Zone of the destination; null when the address lies in none. */
   readonly zoneCode: string | null
   /** Where it stands at the end; null for a status that is not known. */
@@ -74,20 +77,22 @@ export function planOrder(
   const unplayable = whyUnplayable(order, repeated)
   if (unplayable !== undefined || purchasedAt === null) {
     const reasons = unplayable === undefined ? [] : [unplayable]
-    return { id, customerId, status, place: null, steps: [], zoneCode, expected: null, reasons }
+    return { id, customerId, status, place: null, steps: [], legs: [], zoneCode, expected: null, reasons }
   }
   const input = placeInputOf(order, place)
   const { steps, reasons } = lifeOf(order, purchasedAt)
   const wasPaid = steps.some(({ kind }) => kind === 'pay')
+  const { legs, reasons: aboutMeans } = legsOf(order.payments, input.totalMinor)
   return {
     id,
     customerId,
     status,
     place: input,
     steps,
+    legs: wasPaid ? legs : [],
     zoneCode,
     expected: expectationOf(status, wasPaid) ?? null,
-    reasons: [...reasons, ...aboutMoney(order, { totalMinor: input.totalMinor, wasPaid })],
+    reasons: [...reasons, ...aboutMeans, ...aboutMoney(order, { totalMinor: input.totalMinor, wasPaid })],
   }
 }
 
@@ -201,14 +206,12 @@ function beyond({ approvedAt, carrierAt, deliveredAt }: OlistOrder, { ships, del
   return `approved ${approvedAt === null ? '' : textOf(approvedAt)}`
 }
 
-/** Several means of one order are one payment in this first form; what must hold is their sum. */
 function aboutMoney(order: OlistOrder, { totalMinor, wasPaid }: { totalMinor: number; wasPaid: boolean }): Reason[] {
   const found: Reason[] = []
   if (order.payments.length === 0) {
     if (wasPaid) found.push(reason('no_payment', `items and freight make ${reais(totalMinor)}`))
     return found
   }
-  if (order.payments.some(({ means }) => means === 'not_defined')) found.push(reason('means_not_defined', 'payment_type is not_defined'))
   const unreadable = order.payments.some(({ amountMinor }) => amountMinor === null)
   const paidMinor = sumMinor(order.payments.map(({ amountMinor }) => amountMinor ?? 0))
   if (unreadable || paidMinor !== totalMinor)

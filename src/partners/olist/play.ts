@@ -5,7 +5,9 @@ import type { OlistFolder } from './folder.ts'
 import { mondayAfter, quotaOf, slotOf, vehiclesFor, zonesOf } from './geography.ts'
 import { isSettled, judge, type Verdict } from './judge.ts'
 import { olistStore, type OrderPlan, planOrders, skusOf, type StepKind } from './order-plan.ts'
-import { hasStep, paidBefore, routedWaybills, type Run, runOf, stepFunctions } from './steps.ts'
+import { heldOf } from './pay-steps.ts'
+import { hasStep, paidBefore, type Run, runOf } from './runs.ts'
+import { routedWaybills, stepFunctions } from './steps.ts'
 
 export interface PlayOptions {
   readonly desk: OlistDesk
@@ -40,10 +42,15 @@ export async function playOlist(folder: OlistFolder, options: PlayOptions): Prom
   await playTicks(ticksOf([...runs.keys()], options.tick ?? oneWeek), { ...options, runs, patienceMs })
   await untilQuiet(desk, patienceMs)
   const after = await ordersOfStore(desk, olistStore.storeId)
+  const held = await heldOf(
+    desk,
+    [...after.values()].map(({ orderId }) => orderId),
+  )
   return plans.map((plan) => {
     // A repeated customer id names another order, which is judged by its own plan.
     const isOther = plan.reasons.some(({ code }) => code === 'repeated_id')
-    return judge(plan, { standing: isOther ? null : (after.get(plan.customerId) ?? null), met: runs.get(plan)?.met ?? [] })
+    const standing = isOther ? null : (after.get(plan.customerId) ?? null)
+    return judge(plan, { standing, held: held.get(standing?.orderId ?? 0) ?? null, met: runs.get(plan)?.met ?? [] })
   })
 }
 

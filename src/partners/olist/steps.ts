@@ -1,34 +1,7 @@
-import type { Outcome } from '#kernel/outcome.ts'
-import { type DeskCall, isPassing, type KnownOrder, type OlistDesk, valueOf } from './desk.ts'
-import type { Met } from './judge.ts'
-import type { OrderPlan, StepKind } from './order-plan.ts'
-
-/** One order while it is played. */
-export interface Run {
-  readonly plan: OrderPlan
-  /** As it stood before this run, when an earlier one had placed it. */
-  readonly known: KnownOrder | null
-  orderId: number
-  /** Steps that are done. */
-  done: number
-  waybillIds: readonly number[]
-  /** When the waybills were made, then when they were last reported: what is reported next must not lie before it. */
-  knownFrom: Date | null
-  readonly met: Met[]
-  /** Nothing more can be done for it. */
-  over: boolean
-}
-
-export const runOf = (plan: OrderPlan, known: KnownOrder | null): Run => ({
-  plan,
-  known,
-  orderId: known?.orderId ?? 0,
-  done: 0,
-  waybillIds: [],
-  knownFrom: null,
-  met: [],
-  over: false,
-})
+import type { OlistDesk } from './desk.ts'
+import type { StepKind } from './order-plan.ts'
+import { payOrders } from './pay-steps.ts'
+import { answers, ask, finish, giveUp, hasStep, type Question, type Run, trouble } from './runs.ts'
 
 /** Does the next step of each run, all of one kind. A run whose step can not be done yet stays where it is and is asked again. */
 export const stepFunctions: Readonly<Record<StepKind, (desk: OlistDesk, runs: readonly Run[]) => Promise<void>>> = {
@@ -44,20 +17,6 @@ const keyOf = (run: Run, kind: StepKind): string => `olist-${run.plan.id}-${kind
 
 const dueOf = (run: Run): Date => run.plan.steps[run.done]?.at ?? new Date(0)
 
-function finish(run: Run): void {
-  run.done += 1
-}
-
-function giveUp(run: Run, met: Met): void {
-  run.met.push(met)
-  run.over = true
-}
-
-const trouble = (run: Run, what: string, outcome: Outcome<unknown>): void => {
-  if (!outcome.ok && !isPassing(outcome))
-    giveUp(run, { kind: 'trouble', detail: `${what} was refused: ${outcome.error.code}: ${outcome.error.detail}` })
-}
-
 async function placeOrders(desk: OlistDesk, runs: readonly Run[]): Promise<void> {
   // An idempotency key is kept for days only; an order that an earlier run placed is known by its customer for good.
   for (const run of runs) if (run.known !== null) finish(run)
@@ -67,25 +26,6 @@ async function placeOrders(desk: OlistDesk, runs: readonly Run[]): Promise<void>
     if (!outcome.ok) return trouble(run, 'placing', outcome)
     run.orderId = (outcome.value as { orderId: number }).orderId
     finish(run)
-  })
-}
-
-/** Whether an earlier run has paid it. */
-export const paidBefore = (run: Run): boolean => run.known !== null && run.known.moneyState !== 'none'
-
-async function payOrders(desk: OlistDesk, runs: readonly Run[]): Promise<void> {
-  for (const run of runs) if (paidBefore(run)) finish(run)
-  const unpaid = runs.filter((run) => !paidBefore(run))
-  const outcomes = await ask(desk, 'payments.pay', unpaid, (run) => ({
-    input: { orderId: run.orderId, instrument: { means: 'card', token: 'tok_ok' } },
-    idempotencyKey: keyOf(run, 'pay'),
-  }))
-  outcomes.forEach(({ run, outcome }) => {
-    // The request follows the order by an event: until it is there, the answer is "not found".
-    if (!outcome.ok && outcome.error.code === 'payments.request_not_found') return
-    const already = !outcome.ok && ['payments.already_covered', 'payments.in_progress'].includes(outcome.error.code)
-    if (outcome.ok || already) finish(run)
-    else trouble(run, 'paying', outcome)
   })
 }
 
@@ -139,14 +79,14 @@ async function cancelOrders(desk: OlistDesk, runs: readonly Run[]): Promise<void
     idempotencyKey: keyOf(run, 'cancel'),
   }))
   outcomes.forEach(({ run, outcome }) => {
-    if (outcome.ok) finish(run)
-    else if (outcome.error.code === 'orders.not_cancellable' && hasStep(run, 'ship'))
-      giveUp(run, { kind: 'cancel_too_late', detail: outcome.error.detail })
-    else trouble(run, 'cancelling', outcome)
+    if (!outcome.ok) return trouble(run, 'cancelling', outcome)
+    const { cancelled, claimIds } = outcome.value as { cancelled: number[]; claimIds: number[] }
+    finish(run)
+    // What has left is not cancelled: a return is opened for it, once, and waits for its answer.
+    if (hasStep(run, 'ship') && cancelled.length === 0)
+      run.met.push({ kind: 'cancel_too_late', detail: claimIds.length > 0 ? 'a return was opened' : 'its return is open' })
   })
 }
-
-export const hasStep = (run: Run, kind: StepKind): boolean => run.plan.steps.some((step) => step.kind === kind)
 
 /**
  * A cancel waits until the order has come as far as its earlier steps lead: what happened a day before must not be overtaken
@@ -199,12 +139,6 @@ export async function routedWaybills(desk: OlistDesk, runs: readonly Run[]): Pro
   return { ready, waiting }
 }
 
-interface Question<Answer> {
-  readonly operation: string
-  readonly inputOf: (run: Run) => object
-  readonly read: (value: unknown) => Answer
-}
-
 const stateOfOrder: Question<string> = {
   operation: 'orders.get',
   inputOf: (run) => ({ order: String(run.orderId) }),
@@ -219,29 +153,4 @@ const assignmentsOfOrder: Question<readonly AssignmentView[]> = {
   operation: 'assignments.list_by_order',
   inputOf: (run) => ({ orderId: run.orderId }),
   read: (value) => (value as { assignments: AssignmentView[] }).assignments,
-}
-
-/** The same question about each; those that could not be answered just now are left out and will be asked again. */
-async function answers<Answer>(
-  desk: OlistDesk,
-  { operation, inputOf, read }: Question<Answer>,
-  runs: readonly Run[],
-): Promise<{ run: Run; answer: Answer }[]> {
-  const outcomes = await ask(desk, operation, runs, (run) => ({ input: inputOf(run) }))
-  return outcomes.flatMap(({ run, outcome }) => (isPassing(outcome) ? [] : [{ run, answer: read(valueOf(outcome, operation)) }]))
-}
-
-/** One call for each; each with its outcome. */
-async function ask<Subject>(
-  desk: OlistDesk,
-  operation: string,
-  subjects: readonly Subject[],
-  callOf: (subject: Subject) => DeskCall,
-): Promise<{ run: Subject; outcome: Outcome<unknown> }[]> {
-  if (subjects.length === 0) return []
-  const outcomes = await desk.call(operation, subjects.map(callOf))
-  return subjects.flatMap((run, index) => {
-    const outcome = outcomes[index]
-    return outcome === undefined ? [] : [{ run, outcome }]
-  })
 }

@@ -1,6 +1,18 @@
-import type { ChargeCall, FollowUpCall, PaymentGateway, QueryCall } from '#payments'
-import { openSandboxWebhook } from './webhook-signature.ts'
-import { chargeResultOf, queryResultOf, refundResultOf, type WireAnswer, type WireBody } from './wire.ts'
+import type { ChargeCall, FollowUpCall, PaymentGateway } from '#payments'
+import { profileOf, type SandboxProfile } from './profiles.ts'
+import { readSandboxSettlement } from './read-settlement.ts'
+import { verifySandboxWebhook } from './webhook-signature.ts'
+import {
+  bindResultOf,
+  chargeResultOf,
+  followUpResultOf,
+  queryResultOf,
+  type SandboxFollowUpKind,
+  type WireAnswer,
+  type WireBody,
+  type WireCharge,
+} from './wire.ts'
+import { type CallFailure, failureOf } from '#partners/call-failure.ts'
 
 export interface SandboxAdapterOptions {
   readonly name: string
@@ -8,16 +20,16 @@ export interface SandboxAdapterOptions {
   readonly baseUrl: string
   readonly timeoutMs: number
   readonly webhookSecret: string
+  /** Which sandbox PG listens there, for its means and its settlement file; that of the same name unless told. */
+  readonly profile?: SandboxProfile
 }
 
-/** Errors after which it is certain that no request left: there was nobody to send it to. */
-const neverSent = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT'])
+type Sent = { readonly answer: WireAnswer } | CallFailure
 
-type Sent = { readonly answer: WireAnswer } | { readonly failed: 'never_sent' | 'unknown'; readonly reason: string }
-
-/** The sandbox PG over real HTTP, with kept-alive connections (those of Node's fetch) and a time-out on every call. */
+/** A sandbox PG over real HTTP, with kept-alive connections (those of Node's fetch) and a time-out on every call. */
 export function openSandboxAdapter(options: SandboxAdapterOptions): PaymentGateway {
   const { name, timeoutMs, webhookSecret } = options
+  const profile = options.profile ?? profileOf(name)
   const baseUrl = options.baseUrl.replace(/\/+$/, '')
 
   const send = async (method: 'GET' | 'POST', path: string, body?: object): Promise<Sent> => {
@@ -29,49 +41,50 @@ export function openSandboxAdapter(options: SandboxAdapterOptions): PaymentGatew
       })
       return { answer: { httpStatus: response.status, body: await readBody(response) } }
     } catch (error) {
-      const code = codeOf(error)
-      // A connection that was reset or timed out may have carried the request there: only "nobody listened" is certain.
-      return neverSent.has(code) ? { failed: 'never_sent', reason: code } : { failed: 'unknown', reason: code }
+      return failureOf(error)
     }
   }
 
   const charge = async (call: ChargeCall, capture: boolean) => {
-    const { key, token, amountMinor, currency, reference, traffic } = call
-    const sent = await send('POST', '/charges', { key, token, amountMinor, currency, reference, traffic, capture })
+    const { key, means, token, amountMinor, currency, reference, traffic, instalments, returnUrl } = call
+    const asked: WireCharge = { key, means, token, amountMinor, currency, reference, traffic, instalments, returnUrl }
+    const sent = await send('POST', '/charges', { ...asked, capture })
     if ('answer' in sent) return chargeResultOf(sent.answer, call)
     return { outcome: sent.failed === 'never_sent' ? ('unreachable' as const) : ('unknown' as const), reason: sent.reason }
   }
-  const followUp = (path: string, { key, gatewayRef, amountMinor, currency, traffic }: FollowUpCall): Promise<Sent> =>
-    send('POST', path, { key, chargeRef: gatewayRef, amountMinor, currency, traffic })
-  // A refund that was never sent stays unknown: it is sent again under the same key, so there is nothing to decide.
-  const giveBack = async (path: string, call: FollowUpCall) => {
-    const sent = await followUp(path, call)
-    return 'answer' in sent ? refundResultOf(sent.answer, call) : { outcome: 'unknown' as const, reason: sent.reason }
+  // One that was never sent stays unknown: it is sent again under the same key, so there is nothing to decide.
+  const followUp = async (kind: SandboxFollowUpKind, call: FollowUpCall) => {
+    const { key, gatewayRef, amountMinor, currency, traffic, last } = call
+    const body = { key, gatewayRef, amountMinor, currency, traffic, ...(last === undefined ? {} : { last }) }
+    const sent = await send('POST', `/${kind}s`, body)
+    return 'answer' in sent ? followUpResultOf(kind, sent.answer, call) : { outcome: 'unknown' as const, reason: sent.reason }
   }
-  const ask = async <Result extends { outcome: string }>(
-    path: string,
-    call: QueryCall,
-    read: (answer: WireAnswer, call: QueryCall) => Result,
-  ) => {
-    const sent = await send('GET', `${path}/${encodeURIComponent(call.key)}`)
-    return 'answer' in sent
-      ? queryResultOf(sent.answer, (answer) => read(answer, call))
-      : { outcome: 'not_answered' as const, reason: sent.reason }
+  const ask = async <Result extends { outcome: string }>(path: string, id: string, read: (answer: WireAnswer) => Result) => {
+    const sent = await send('GET', `${path}/${encodeURIComponent(id)}`)
+    return 'answer' in sent ? queryResultOf(sent.answer, read) : { outcome: 'not_answered' as const, reason: sent.reason }
   }
 
   return {
     name,
+    means: profile.means,
     charge: (call) => charge(call, true),
     authorize: (call) => charge(call, false),
-    async capture(call) {
-      const sent = await followUp('/captures', call)
-      return 'answer' in sent ? chargeResultOf(sent.answer, call) : { outcome: 'unknown', reason: sent.reason }
+    capture: (call) => followUp('capture', call),
+    void: (call) => followUp('void', call),
+    refund: (call) => followUp('refund', call),
+    queryCharge: (call) => ask('/charges', call.key, (answer) => chargeResultOf(answer, call)),
+    queryFollowUp: async (kind, call) =>
+      kind === 'credit' ? { outcome: 'not_found' } : ask(`/${kind}s`, call.key, (answer) => followUpResultOf(kind, answer, call)),
+    verifyWebhook: (request, now) => verifySandboxWebhook(webhookSecret, request, now),
+    async bindCard({ key, customerId, token, traffic, returnUrl }) {
+      const sent = await send('POST', '/bindings', { key, customerId, token, traffic, returnUrl })
+      return 'answer' in sent ? bindResultOf(sent.answer) : { outcome: 'unknown', reason: sent.reason }
     },
-    void: (call) => giveBack('/voids', call),
-    refund: (call) => giveBack('/refunds', call),
-    queryCharge: (call) => ask('/charges', call, chargeResultOf),
-    queryRefund: (call) => ask('/refunds', call, refundResultOf),
-    openWebhook: (envelope, now) => openSandboxWebhook(webhookSecret, envelope, now),
+    async finishBinding({ gatewayRef }) {
+      const sent = await send('GET', `/bindings/${encodeURIComponent(gatewayRef)}`)
+      return 'answer' in sent ? bindResultOf(sent.answer) : { outcome: 'unknown', reason: sent.reason }
+    },
+    readSettlement: (file) => readSandboxSettlement(profile, file),
   }
 }
 
@@ -83,13 +96,4 @@ async function readBody(response: Response): Promise<WireBody | undefined> {
   } catch {
     return undefined
   }
-}
-
-/** Fetch wraps the network's error: the code is on its cause, or on one of several when it tried several addresses. */
-function codeOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'error'
-  if (error.name === 'TimeoutError') return 'timeout'
-  const cause = error.cause as { code?: unknown; errors?: { code?: unknown }[] } | undefined
-  const code = cause?.code ?? cause?.errors?.[0]?.code
-  return typeof code === 'string' ? code : error.name
 }

@@ -1,25 +1,46 @@
 import type { Clock } from '#kernel/time.ts'
 import type { Traffic } from '#platform/request-context.ts'
-import { classOf, mixedShares, type TokenClass, tokenClasses } from './token-classes.ts'
-import type { WireAnswer, WireBody, WireCharge, WireFollowUp } from './wire.ts'
+import { drawOf } from './draws.ts'
+import { movementsOf, type SandboxLog } from './movements.ts'
+import { profileOf, type SandboxProfile } from './profiles.ts'
+import {
+  type Binding,
+  bindingAnswer,
+  type Charge,
+  chargeAnswer,
+  chargeKeyOf,
+  declineReasonOf,
+  type Dispute,
+  type FollowUp,
+  followUpAnswer,
+  notFound,
+  otherBody,
+  refOf,
+  refused,
+  transferReferenceOf,
+} from './records.ts'
+import { Remembered } from './remembered.ts'
+import { classOf, namesGateway, type TokenClass } from './token-classes.ts'
+import type { SandboxFollowUpKind, WireAnswer, WireBinding, WireBody, WireCharge, WireFollowUp, WirePayload } from './wire.ts'
 
 export interface SandboxEngineOptions {
   /** Draws for `tok_mixed` and webhook faults depend on it and on the key alone, so they do not change with the order of calls. */
   readonly seed: number
   readonly clock: Clock
-  /** Keys remembered, 1,000,000 unless told. Past it the oldest go, and the log says so. About 250 bytes each. */
+  /** Which of the four it is; `sandbox` unless told. */
+  readonly profile?: SandboxProfile
+  /** Charges remembered, and as many follow-ups: 1,000,000 unless told. Past it the oldest go, and the log says so. */
   readonly rememberMost?: number
+  /** Where the pages for customers are served; asked for each time, since a server knows its port only once it listens. */
+  readonly pageUrl?: () => string
   /** Told about everything that a webhook would be sent for. */
   readonly happened?: (happening: Happening) => void
 }
 
-export interface Happening {
-  readonly sequence: number
-  readonly kind: 'charge' | 'refund'
-  readonly key: string
+export interface Happening extends WirePayload {
+  /** The same for the same fact, also from an engine started anew. */
+  readonly eventId: string
   readonly traffic: Traffic
-  readonly httpStatus: number
-  readonly body: WireBody
 }
 
 /** What the engine did, and whether its answer goes out. */
@@ -27,132 +48,208 @@ export interface Handled extends WireAnswer {
   readonly delivery: 'now' | 'slow' | 'lost'
 }
 
-/** One movement of money, by key: what another system's books are compared with. */
-export interface SandboxMovement {
-  readonly key: string
-  readonly kind: 'charge' | 'refund'
-  readonly amountMinor: number
-  readonly currency: string
-  readonly traffic: Traffic
-  readonly at: string
-}
-
-interface Charge {
-  readonly key: string
-  readonly ref: string
-  readonly token: string
-  readonly reference: string
-  readonly amountMinor: number
-  readonly currency: string
-  readonly traffic: Traffic
-  readonly at: number
-  status: 'authorized' | 'captured' | 'voided' | 'declined_soft' | 'declined_hard'
-  capturedMinor: number
-  refundedMinor: number
-}
-
-interface FollowUp {
-  readonly key: string
-  readonly kind: 'refund' | 'void' | 'capture'
-  readonly ref: string
-  readonly chargeRef: string
-  readonly amountMinor: number
-  readonly currency: string
-  readonly traffic: Traffic
-  readonly at: number
-  status: 'refunded' | 'voided' | 'captured' | 'pending' | 'refused'
-}
-
 /**
  * The gateway itself, without any transport: what it holds, what it answers, and its log. One engine stands behind the
  * HTTP server and behind the twin. Under one key it acts at most once, as every gateway worth using does.
  */
 export class SandboxEngine {
+  readonly profile: SandboxProfile
   readonly #options: SandboxEngineOptions
   readonly #rememberMost: number
-  readonly #charges = new Map<string, Charge>()
-  readonly #chargeByRef = new Map<string, Charge>()
-  readonly #followUps = new Map<string, FollowUp>()
+  readonly #charges: Remembered<Charge>
+  readonly #followUps: Remembered<FollowUp>
+  readonly #bindings: Remembered<Binding>
+  readonly #disputes: Dispute[] = []
   readonly #seenOnce = new Set<string>()
   #sequence = 0
-  #forgotten = 0
 
   constructor(options: SandboxEngineOptions) {
     this.#options = options
+    this.profile = options.profile ?? profileOf('sandbox')
     this.#rememberMost = options.rememberMost ?? 1_000_000
+    this.#charges = new Remembered(this.#rememberMost)
+    this.#followUps = new Remembered(this.#rememberMost)
+    this.#bindings = new Remembered(this.#rememberMost)
   }
 
-  charge(asked: WireCharge): Handled {
+  /** `capture` false: the money is only set aside. */
+  charge(asked: WireCharge, capture: boolean): Handled {
     const known = this.#charges.get(asked.key)
     if (known !== undefined) {
-      const same = known.token === asked.token && known.amountMinor === asked.amountMinor && known.currency === asked.currency
-      return same
-        ? { ...answerOf(known), delivery: 'now' }
-        : { httpStatus: 409, body: refusal('key used with another body'), delivery: 'now' }
+      const same =
+        known.token === asked.token &&
+        known.amountMinor === asked.amountMinor &&
+        known.currency === asked.currency &&
+        known.capture === capture
+      return at(same ? this.#answerOf(known) : otherBody)
     }
+    if (!this.profile.means.includes(asked.means)) return this.#take(asked, capture, 'declined_hard', 'means_not_taken_here')
+    if (asked.instalments > this.profile.instalmentsMost) return this.#take(asked, capture, 'declined_hard', 'too_many_instalments')
     const behaviour = this.#behaviourOf(asked)
-    if (behaviour === undefined) return this.#take(asked, 'declined_hard')
+    if (behaviour === undefined) return this.#take(asked, capture, 'declined_hard')
     if (behaviour.charge === 'unreachable') {
-      return { httpStatus: 503, body: { status: 'not_processed', reason: 'gateway not available' }, delivery: 'now' }
+      return at({ httpStatus: 503, body: { status: 'not_processed', reason: 'gateway not available' } })
     }
     const delivery = behaviour.answer ?? 'now'
-    if (behaviour.chargesNothing) return { httpStatus: 503, body: undefined, delivery }
-    const taken = asked.capture ? 'captured' : 'authorized'
-    return { ...this.#take(asked, behaviour.charge === 'ok' || behaviour.charge === 'mixed' ? taken : behaviour.charge), delivery }
+    if (behaviour.chargesNothing) return at({ httpStatus: 503, body: undefined }, delivery)
+    if (behaviour.charge === 'declined_soft' || behaviour.charge === 'declined_hard') return this.#take(asked, capture, behaviour.charge)
+    if (behaviour.charge === 'requires_action' || asked.means === 'transfer')
+      return this.#take(asked, capture, 'requires_action', '', delivery)
+    return this.#take(asked, capture, capture ? 'captured' : 'authorized', '', delivery)
   }
 
-  capture(asked: WireFollowUp): Handled {
-    return this.#followUp(asked, 'capture', (charge) => {
-      if (charge.status !== 'authorized' || asked.amountMinor > charge.amountMinor) return 'refused'
-      charge.status = 'captured'
-      charge.capturedMinor = asked.amountMinor
-      return 'captured'
-    })
+  followUp(kind: SandboxFollowUpKind, asked: WireFollowUp): Handled {
+    const known = this.#followUps.get(asked.key)
+    const chargeKey = chargeKeyOf(asked.gatewayRef)
+    if (known !== undefined) {
+      const same = known.kind === kind && known.chargeKey === chargeKey && known.amountMinor === asked.amountMinor
+      return at(same ? followUpAnswer(known) : otherBody)
+    }
+    const charge = chargeKey === undefined ? undefined : this.#charges.get(chargeKey)
+    if (charge === undefined || charge.currency !== asked.currency) return at(refused('no such charge in this currency'))
+    const behaviour = classOf(charge.token)
+    this.#sequence += 1
+    const done: FollowUp = {
+      key: asked.key,
+      kind,
+      chargeKey: charge.key,
+      amountMinor: asked.amountMinor,
+      currency: asked.currency,
+      traffic: asked.traffic,
+      at: this.#now(),
+      sequence: this.#sequence,
+      status: behaviour?.[kind] === 'failed' ? 'refused' : this.#act(kind, charge, asked),
+    }
+    if (done.status === 'refunded' && behaviour?.refund === 'pending') done.status = 'pending'
+    this.#followUps.add(done)
+    this.#tell(kind, done.key, done.traffic, followUpAnswer(done))
+    return at(followUpAnswer(done), behaviour?.[kind] === 'lost' ? 'lost' : 'now')
   }
 
-  void(asked: WireFollowUp): Handled {
-    return this.#followUp(asked, 'void', (charge) => {
-      if (charge.status !== 'authorized') return 'refused'
-      charge.status = 'voided'
-      return 'voided'
+  /**
+   * For a memory that ends with its process: a charge that is not known any more is made up from what is now asked of it.
+   * Nothing can be held against its amount, so the caller is believed; a known charge is left as it is.
+   */
+  recall(kind: SandboxFollowUpKind, asked: WireFollowUp): void {
+    const key = chargeKeyOf(asked.gatewayRef)
+    if (key === undefined || this.#charges.get(key) !== undefined) return
+    const { amountMinor, currency, traffic } = asked
+    const taken = kind === 'refund'
+    this.#charges.add({
+      key,
+      token: 'tok_ok',
+      means: 'card',
+      reference: '',
+      amountMinor,
+      currency,
+      traffic,
+      capture: taken,
+      returnUrl: '',
+      recalled: true,
+      at: this.#now(),
+      sequence: 0,
+      status: taken ? 'captured' : 'authorized',
+      reason: '',
+      capturedMinor: 0,
+      refundedMinor: 0,
+      disputedMinor: 0,
     })
-  }
-
-  refund(asked: WireFollowUp): Handled {
-    const repeated = this.#followUps.has(asked.key)
-    const charge = this.#chargeByRef.get(asked.chargeRef)
-    const behaviour = charge === undefined ? undefined : classOf(charge.token)?.refund
-    const handled = this.#followUp(asked, 'refund', (found) => {
-      if (behaviour === 'failed' || found.refundedMinor + asked.amountMinor > found.capturedMinor) return 'refused'
-      found.refundedMinor += asked.amountMinor
-      return behaviour === 'pending' ? 'pending' : 'refunded'
-    })
-    return behaviour === 'lost' && !repeated ? { ...handled, delivery: 'lost' } : handled
   }
 
   findCharge(key: string): WireAnswer {
     const charge = this.#charges.get(key)
-    return charge === undefined ? notFound : answerOf(charge)
+    return charge === undefined ? notFound : this.#answerOf(charge)
   }
 
   /** Being asked about a pending refund settles it: the sandbox's stand-in for the days that real ones take. */
-  findRefund(key: string): WireAnswer {
-    const refund = this.#followUps.get(key)
-    if (refund === undefined) return notFound
-    if (refund.status === 'pending') refund.status = 'refunded'
-    return followUpAnswer(refund)
+  findFollowUp(kind: SandboxFollowUpKind, key: string): WireAnswer {
+    const found = this.#followUps.get(key)
+    if (found === undefined || found.kind !== kind) return notFound
+    if (found.status === 'pending') {
+      this.#sequence += 1
+      Object.assign(found, { status: 'refunded', sequence: this.#sequence, at: this.#now() })
+      this.#tell(kind, found.key, found.traffic, followUpAnswer(found))
+    }
+    return followUpAnswer(found)
   }
 
-  /** All movements of money, and how many older ones were forgotten. */
-  log(): { readonly forgotten: number; readonly movements: SandboxMovement[] } {
-    const movements: SandboxMovement[] = []
-    for (const charge of this.#charges.values()) {
-      if (charge.capturedMinor > 0) movements.push(movementOf(charge, 'charge', charge.capturedMinor))
+  /** What is to be shown on the page of a charge or binding that the customer has to act on; undefined: there is none. */
+  pageOf(ref: string): { charge: Charge } | { binding: Binding } | undefined {
+    const charge = this.#charges.get(chargeKeyOf(ref) ?? '')
+    if (charge !== undefined) return { charge }
+    const binding = this.#bindings.get(ref.startsWith('bi_') ? ref.slice(3) : '')
+    return binding === undefined ? undefined : { binding }
+  }
+
+  /** The ref of the transfer that waits under what its payer types at his bank. */
+  transferUnder(reference: string): string | undefined {
+    for (const { means, status, key } of this.#charges.values())
+      if (means === 'transfer' && status === 'requires_action' && transferReferenceOf(key) === reference) return refOf('charge', key)
+    return undefined
+  }
+
+  /** The customer pressed a button on that page, or paid in. False: there was nothing to act on any more. */
+  customerActs(ref: string, action: 'approve' | 'decline'): boolean {
+    const found = this.pageOf(ref)
+    if (found === undefined) return false
+    if ('binding' in found) {
+      if (found.binding.status !== 'requires_action') return false
+      found.binding.status = action === 'approve' ? 'bound' : 'refused'
+      return true
     }
-    for (const refund of this.#followUps.values()) {
-      if (refund.kind === 'refund' && refund.status === 'refunded') movements.push(movementOf(refund, 'refund', refund.amountMinor))
+    const { charge } = found
+    if (charge.status !== 'requires_action') return false
+    this.#sequence += 1
+    charge.at = this.#now()
+    charge.sequence = this.#sequence
+    if (action === 'decline') {
+      charge.status = 'declined_hard'
+      charge.reason = 'authentication_failed'
+    } else {
+      charge.status = charge.capture ? 'captured' : 'authorized'
+      charge.capturedMinor = charge.capture ? charge.amountMinor : 0
     }
-    return { forgotten: this.#forgotten, movements }
+    this.#tell('charge', charge.key, charge.traffic, this.#answerOf(charge))
+    return true
+  }
+
+  /** The bank takes money of a charge back from the shop, or gives it back (`won`). All that is left unless told how much. */
+  dispute(ref: string, { won, amountMinor }: { won: boolean; amountMinor?: number }): WireAnswer {
+    const charge = this.#charges.get(chargeKeyOf(ref) ?? '')
+    if (charge === undefined) return notFound
+    const most = won ? charge.disputedMinor : charge.capturedMinor - charge.refundedMinor - charge.disputedMinor
+    const amount = amountMinor ?? most
+    if (amount <= 0 || amount > most) return refused('there is not so much of this charge to dispute')
+    charge.disputedMinor += won ? -amount : amount
+    this.#sequence += 1
+    const { key, currency, traffic } = charge
+    this.#disputes.push({ chargeKey: key, amountMinor: amount, currency, traffic, won, at: this.#now(), sequence: this.#sequence })
+    if (this.#disputes.length > this.#rememberMost) this.#disputes.shift()
+    const answer: WireAnswer = { httpStatus: 200, body: { status: 'disputed', ref, amountMinor: amount, currency } }
+    const eventId = `evt_dispute_${key}_${won ? 'won' : 'lost'}_${charge.disputedMinor}`
+    this.#options.happened?.({ eventId, kind: 'dispute', key, traffic, httpStatus: 200, body: answer.body as WireBody, won })
+    return answer
+  }
+
+  bind(asked: WireBinding): WireAnswer {
+    let binding = this.#bindings.get(asked.key)
+    if (binding === undefined) {
+      const { key, customerId, token, traffic, returnUrl } = asked
+      binding = { key, customerId, token, traffic, returnUrl, status: classOf(token)?.binding ?? 'refused' }
+      this.#bindings.add(binding)
+    } else if (binding.token !== asked.token || binding.customerId !== asked.customerId) return otherBody
+    return bindingAnswer(binding, this.#pageUrl())
+  }
+
+  findBinding(ref: string): WireAnswer {
+    const found = this.pageOf(ref)
+    return found !== undefined && 'binding' in found ? bindingAnswer(found.binding, this.#pageUrl()) : notFound
+  }
+
+  /** All movements of money in their order, and how many older charges and follow-ups were forgotten. */
+  log(): SandboxLog {
+    const books = { charges: this.#charges.values(), followUps: this.#followUps.values(), disputes: this.#disputes }
+    return { forgotten: this.#charges.forgotten + this.#followUps.forgotten, movements: movementsOf(books) }
   }
 
   /** A number in [0, 1) drawn from the seed and `text`, the same every time. */
@@ -162,118 +259,95 @@ export class SandboxEngine {
 
   #behaviourOf(asked: WireCharge): TokenClass | undefined {
     let behaviour = classOf(asked.token)
+    // A transfer needs no token: who has one all the same wants its faults.
+    if (behaviour === undefined && asked.means === 'transfer') return classOf('tok_ok')
     if (behaviour?.charge === 'mixed') {
       // By reference, not by key: a retry of the same order must meet the same class, or "once" would mean nothing.
       let left = this.draw(asked.reference) * 100
-      const drawn = mixedShares.find(([share]) => (left -= share) < 0)
-      behaviour = tokenClasses[drawn?.[1] ?? 'tok_ok']
+      const drawn = this.profile.mixedShares.find(([share]) => (left -= share) < 0)
+      behaviour = classOf(drawn?.[1] ?? 'tok_ok')
     }
+    if (behaviour?.onlyAtNamed && !namesGateway(asked.token, this.profile.name)) return classOf('tok_ok')
     if (behaviour?.firstOnly) {
       const who = `${asked.traffic} ${asked.token} ${asked.reference}`
-      if (this.#seenOnce.has(who)) return tokenClasses['tok_ok']
+      if (this.#seenOnce.has(who)) return classOf('tok_ok')
       this.#seenOnce.add(who)
     }
     return behaviour
   }
 
-  #take(asked: WireCharge, status: Charge['status']): Handled {
+  // oxlint-disable-next-line max-params -- the hot path: an object of options per charge is garbage
+  #take(asked: WireCharge, capture: boolean, status: Charge['status'], reason = '', delivery: Handled['delivery'] = 'now'): Handled {
     this.#sequence += 1
+    const declined = status === 'declined_soft' || status === 'declined_hard'
     const charge: Charge = {
       key: asked.key,
-      // By key, so that a ref of an engine before this one can never name another charge.
-      ref: `ch_${asked.key}`,
       token: asked.token,
+      means: asked.means,
       reference: asked.reference,
       amountMinor: asked.amountMinor,
       currency: asked.currency,
       traffic: asked.traffic,
-      at: this.#options.clock.now().getTime(),
+      capture,
+      returnUrl: status === 'requires_action' ? asked.returnUrl : '',
+      recalled: false,
+      at: this.#now(),
+      sequence: this.#sequence,
       status,
+      reason: declined && reason === '' ? declineReasonOf(asked.token, status) : reason,
       capturedMinor: status === 'captured' ? asked.amountMinor : 0,
       refundedMinor: 0,
+      disputedMinor: 0,
     }
-    this.#charges.set(charge.key, charge)
-    this.#chargeByRef.set(charge.ref, charge)
-    if (this.#charges.size > this.#rememberMost) {
-      for (const [key, oldest] of this.#charges) {
-        this.#charges.delete(key)
-        this.#chargeByRef.delete(oldest.ref)
-        this.#forgotten += 1
-        break
-      }
-    }
-    const answer = answerOf(charge)
+    this.#charges.add(charge)
+    const answer = this.#answerOf(charge)
     this.#tell('charge', charge.key, charge.traffic, answer)
-    return { ...answer, delivery: 'now' }
+    return at(answer, delivery)
   }
 
-  #followUp(asked: WireFollowUp, kind: FollowUp['kind'], act: (charge: Charge) => FollowUp['status']): Handled {
-    const known = this.#followUps.get(asked.key)
-    if (known !== undefined) {
-      const same = known.kind === kind && known.chargeRef === asked.chargeRef && known.amountMinor === asked.amountMinor
-      return same
-        ? { ...followUpAnswer(known), delivery: 'now' }
-        : { httpStatus: 409, body: refusal('key used with another body'), delivery: 'now' }
+  /** Changes the charge if it may, and says what the follow-up has become. */
+  #act(kind: SandboxFollowUpKind, charge: Charge, { amountMinor, last }: WireFollowUp): FollowUp['status'] {
+    switch (kind) {
+      case 'capture': {
+        if (charge.status !== 'authorized') return 'refused'
+        if (!charge.recalled && charge.capturedMinor + amountMinor > charge.amountMinor) return 'refused'
+        charge.capturedMinor += amountMinor
+        if (last === true || (!charge.recalled && charge.capturedMinor === charge.amountMinor)) charge.status = 'captured'
+        return 'captured'
+      }
+      case 'void': {
+        if (charge.status !== 'authorized' && charge.status !== 'requires_action') return 'refused'
+        // What was captured before stays so; only the rest is let go.
+        charge.status = charge.capturedMinor > 0 ? 'captured' : 'voided'
+        return 'voided'
+      }
+      case 'refund': {
+        const left = charge.capturedMinor - charge.refundedMinor - charge.disputedMinor
+        if (charge.status !== 'captured' && charge.status !== 'authorized') return 'refused'
+        if (!charge.recalled && amountMinor > left) return 'refused'
+        charge.refundedMinor += amountMinor
+        return 'refunded'
+      }
     }
-    const charge = this.#chargeByRef.get(asked.chargeRef)
-    if (charge === undefined || charge.currency !== asked.currency) {
-      return { httpStatus: 422, body: { status: 'refused', reason: 'no such charge in this currency' }, delivery: 'now' }
-    }
-    this.#sequence += 1
-    const done: FollowUp = {
-      key: asked.key,
-      kind,
-      ref: `${kind.slice(0, 2)}_${this.#sequence}`,
-      chargeRef: asked.chargeRef,
-      amountMinor: asked.amountMinor,
-      currency: asked.currency,
-      traffic: asked.traffic,
-      at: this.#options.clock.now().getTime(),
-      status: act(charge),
-    }
-    this.#followUps.set(done.key, done)
-    const answer = followUpAnswer(done)
-    if (kind === 'refund') this.#tell('refund', done.key, done.traffic, answer)
-    return { ...answer, delivery: 'now' }
+  }
+
+  #answerOf(charge: Charge): WireAnswer {
+    return chargeAnswer(charge, charge.status === 'requires_action' ? this.#pageUrl() : '')
+  }
+
+  #pageUrl(): string {
+    return this.#options.pageUrl?.() ?? `http://${this.profile.name}.invalid`
+  }
+
+  #now(): number {
+    return this.#options.clock.now().getTime()
   }
 
   #tell(kind: Happening['kind'], key: string, traffic: Traffic, { httpStatus, body }: WireAnswer): void {
     const { happened } = this.#options
-    if (happened !== undefined && body !== undefined) happened({ sequence: this.#sequence, kind, key, traffic, httpStatus, body })
+    if (happened === undefined || body === undefined) return
+    happened({ eventId: `evt_${kind}_${key}_${body.status}`, kind, key, traffic, httpStatus, body })
   }
 }
 
-const notFound: WireAnswer = { httpStatus: 404, body: undefined }
-const refusal = (reason: string): WireBody => ({ status: 'refused', reason })
-
-function answerOf(charge: Charge): WireAnswer {
-  const { status, ref, currency } = charge
-  if (status === 'declined_soft' || status === 'declined_hard') {
-    const reason = status === 'declined_soft' ? 'insufficient_funds' : classOf(charge.token) === undefined ? 'unknown_token' : 'stolen_card'
-    return { httpStatus: 402, body: { status, reason } }
-  }
-  const amountMinor = status === 'captured' ? charge.capturedMinor : charge.amountMinor
-  return { httpStatus: 200, body: { status, ref, amountMinor, currency } }
-}
-
-function followUpAnswer({ status, ref, amountMinor, currency }: FollowUp): WireAnswer {
-  if (status === 'refused') return { httpStatus: 422, body: { status, reason: 'not possible for this charge' } }
-  return { httpStatus: 200, body: { status, ref, amountMinor, currency } }
-}
-
-function movementOf(
-  row: { key: string; currency: string; traffic: Traffic; at: number },
-  kind: SandboxMovement['kind'],
-  amountMinor: number,
-) {
-  return { key: row.key, kind, amountMinor, currency: row.currency, traffic: row.traffic, at: new Date(row.at).toISOString() }
-}
-
-/** FNV-1a over seed and text, then a finishing mix: neighbouring keys must not draw neighbouring numbers. */
-function drawOf(seed: number, text: string): number {
-  let hash = (0x811c9dc5 ^ seed) >>> 0
-  for (let index = 0; index < text.length; index += 1) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193)
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
-  return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32
-}
+const at = ({ httpStatus, body }: WireAnswer, delivery: Handled['delivery'] = 'now'): Handled => ({ httpStatus, body, delivery })

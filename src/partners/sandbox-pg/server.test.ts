@@ -2,22 +2,30 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { SettableClock } from '#kernel/time.ts'
-import type { ChargeCall, PaymentGateway, WebhookEnvelope } from '#payments'
+import { openWebhookReceiver, type WebhookReceiver } from '#partners/webhook-receiver-rig.ts'
+import type { ChargeCall, PaymentGateway, QueryCall } from '#payments'
 import { openSandboxAdapter } from './adapter.ts'
 import { type SandboxServer, startSandboxServer } from './server.ts'
+import { startSandboxPgs } from './start-sandbox-pgs.ts'
 import { openSandboxTwin } from './twin.ts'
-import { openSandboxWebhook } from './webhook-signature.ts'
+import { verifySandboxWebhook } from './webhook-signature.ts'
 
 const clock = new SettableClock(new Date('2026-03-02T09:00:00Z'))
 const webhookSecret = 'a test secret'
-const call = (key: string, token: string): ChargeCall => ({
+const call = (key: string, token: string): ChargeCall & QueryCall => ({
   key,
   token,
+  means: 'card',
   amountMinor: 700,
   currency: 'EUR',
   reference: key,
+  customerId: 'c1',
   traffic: 'live',
   rehearsalId: null,
+  instalments: 1,
+  returnUrl: 'http://shop.example/back?order=7',
+  sentAt: clock.now(),
+  gatewayRef: null,
 })
 const adapterOf = (server: { url: string }, timeoutMs = 150) =>
   openSandboxAdapter({ name: 'pg', baseUrl: server.url, timeoutMs, webhookSecret })
@@ -79,10 +87,13 @@ describe('the sandbox PG over HTTP', () => {
     expect(await adapter.capture({ ...asked, key: 'cap', gatewayRef })).toMatchObject({ outcome: 'succeeded' })
     expect(await adapter.void({ ...asked, key: 'void', gatewayRef })).toMatchObject({ outcome: 'failed' })
     expect(await adapter.refund({ ...asked, key: 'ref', gatewayRef })).toMatchObject({ outcome: 'succeeded' })
-    expect(await adapter.queryRefund({ ...asked, key: 'ref' })).toMatchObject({ outcome: 'succeeded' })
-    expect(await adapter.queryRefund({ ...asked, key: 'never' })).toEqual({ outcome: 'not_found' })
+    expect(await adapter.queryFollowUp('refund', { ...asked, key: 'ref' })).toMatchObject({ outcome: 'succeeded' })
+    expect(await adapter.queryFollowUp('refund', { ...asked, key: 'never' })).toEqual({ outcome: 'not_found' })
     const log = (await (await fetch(`${server.url}/log`)).json()) as { movements: { key: string; kind: string }[] }
-    expect(log.movements.filter(({ key }) => key === 'auth' || key === 'ref')).toMatchObject([{ kind: 'charge' }, { kind: 'refund' }])
+    expect(log.movements.filter(({ key }) => ['auth', 'cap', 'void', 'ref'].includes(key))).toMatchObject([
+      { kind: 'capture' },
+      { kind: 'refund' },
+    ])
   })
 
   test('bad requests are refused and touch nothing', async () => {
@@ -135,37 +146,20 @@ describe('the sandbox PG over HTTP', () => {
 })
 
 describe('webhooks of the sandbox PG', () => {
-  const received: WebhookEnvelope[] = []
-  let answerWith: () => number = () => 200
-  let receiver: Server
-  let url = ''
+  let receiver: WebhookReceiver
   let server: SandboxServer | undefined
   beforeAll(async () => {
-    receiver = createServer((request, response) => {
-      const chunks: Buffer[] = []
-      request.on('data', (chunk: Buffer) => chunks.push(chunk))
-      request.on('end', () => {
-        received.push(JSON.parse(Buffer.concat(chunks).toString('utf8')) as WebhookEnvelope)
-        response.writeHead(answerWith()).end()
-      })
-    })
-    await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', () => resolve()))
-    url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/webhooks`
+    receiver = await openWebhookReceiver()
   })
   afterEach(async () => {
     await server?.close()
-    received.length = 0
-    answerWith = () => 200
+    receiver.received.length = 0
+    receiver.answerWith(() => 200)
   })
-  afterAll(
-    () =>
-      new Promise((resolve) => {
-        receiver.close(resolve)
-        receiver.closeAllConnections()
-      }),
-  )
+  afterAll(() => receiver.close())
+  const idsOf = () => receiver.received.map(({ headers }) => headers['webhook-id'] ?? '')
   const start = async (faults: { lost?: number; repeated?: number; reorderMs?: number }) => {
-    server = await startSandboxServer({ seed: 3, clock, webhookSecret, targets: { live: { url } }, faults })
+    server = await startSandboxServer({ seed: 3, clock, webhookSecret, targets: { live: { url: receiver.url } }, faults })
     return server
   }
   const chargeMany = async (target: SandboxServer, count: number) => {
@@ -175,23 +169,61 @@ describe('webhooks of the sandbox PG', () => {
 
   test('each charge is told once, signed, and read back as what happened', async () => {
     await chargeMany(await start({}), 5)
-    expect(received).toHaveLength(5)
-    for (const envelope of received) {
-      expect(openSandboxWebhook(webhookSecret, envelope, clock.now())).toMatchObject({ kind: 'charge', result: { outcome: 'succeeded' } })
-      expect(openSandboxWebhook('another secret', envelope, clock.now())).toHaveProperty('refused')
-      expect(
-        openSandboxWebhook(webhookSecret, { ...envelope, payload: envelope.payload.replace('700', '701') }, clock.now()),
-      ).toHaveProperty('refused')
-      expect(openSandboxWebhook(webhookSecret, envelope, new Date('2026-03-02T09:06:00Z'))).toHaveProperty('refused')
+    expect(receiver.received).toHaveLength(5)
+    for (const request of receiver.received) {
+      const verify = (over: Partial<typeof request>, secret = webhookSecret) =>
+        verifySandboxWebhook(secret, { ...request, ...over }, clock.now())
+      expect(verify({})).toMatchObject({ notice: { kind: 'charge', result: { outcome: 'succeeded' } } })
+      expect(verify({}, 'another secret')).toHaveProperty('refused')
+      expect(verify({ body: request.body.replace('700', '701') })).toHaveProperty('refused')
+      const signature = request.headers['webhook-signature'] ?? ''
+      expect(verify({ headers: { ...request.headers, 'webhook-signature': `v1,AAAA ${signature}` } })).toHaveProperty('notice')
+      expect(verify({ headers: { ...request.headers, 'webhook-signature': signature.slice(3) } })).toHaveProperty('refused')
+      expect(verifySandboxWebhook(webhookSecret, request, new Date('2026-03-02T09:06:00Z'))).toHaveProperty('refused')
+      expect(verifySandboxWebhook(webhookSecret, request, new Date('2026-03-02T08:54:00Z'))).toHaveProperty('refused')
     }
+  })
+
+  test('captures, voids, refunds and disputes are told by webhooks of their own', async () => {
+    const { engine, url, webhooksWaiting } = await start({})
+    const adapter = adapterOf({ url }, 5_000)
+    const [first, second] = [call('a', 'tok_ok'), call('b', 'tok_ok')]
+    await adapter.authorize(first)
+    await adapter.authorize(second)
+    await adapter.capture({ ...first, key: 'c', gatewayRef: 'ch_a' })
+    await adapter.void({ ...second, key: 'v', gatewayRef: 'ch_b' })
+    await adapter.refund({ ...first, key: 'r', gatewayRef: 'ch_a', amountMinor: 100 })
+    for (const won of [false, true]) {
+      const disputed = await fetch(`${url}/charges/ch_a/dispute`, { method: 'POST', body: JSON.stringify({ won, amountMinor: 50 }) })
+      expect(disputed.status).toBe(200)
+    }
+    await expect.poll(webhooksWaiting, { timeout: 5_000 }).toBe(0)
+    const notices = receiver.received.map((request) => {
+      const verified = verifySandboxWebhook(webhookSecret, request, clock.now())
+      return 'notice' in verified ? verified.notice : null
+    })
+    const told = notices.map((notice) => [notice?.kind, notice?.key, notice?.kind === 'dispute' ? notice.won : notice?.result.outcome])
+    expect(told.toSorted()).toEqual(
+      [
+        ['charge', 'a', 'succeeded'],
+        ['charge', 'b', 'succeeded'],
+        ['capture', 'c', 'succeeded'],
+        ['void', 'v', 'succeeded'],
+        ['refund', 'r', 'succeeded'],
+        ['dispute', 'a', false],
+        ['dispute', 'a', true],
+      ].toSorted(),
+    )
+    expect(new Set(idsOf()).size).toBe(7)
+    expect(engine.log().movements).toHaveLength(4)
   })
 
   test('with faults some come three times, some never and some out of order, the same ones for the same seed', async () => {
     const run = async () => {
-      received.length = 0
+      receiver.received.length = 0
       await chargeMany(await start({ lost: 0.3, repeated: 0.3, reorderMs: 40 }), 30)
       await server?.close()
-      return received.map((envelope) => envelope.id)
+      return idsOf()
     }
     const ids = await run()
     const times = new Map<string, number>()
@@ -199,15 +231,78 @@ describe('webhooks of the sandbox PG', () => {
     expect(new Set(times.values())).toEqual(new Set([1, 3]))
     expect(times.size).toBeGreaterThan(10)
     expect(times.size).toBeLessThan(30)
-    const byNumber = (list: string[]) => list.toSorted((a, b) => Number(a.slice(4)) - Number(b.slice(4)))
+    const numberOf = (id: string) => Number(/\d+/.exec(id)?.[0])
+    const byNumber = (list: string[]) => list.toSorted((a, b) => numberOf(a) - numberOf(b))
     expect(ids).not.toEqual(byNumber(ids))
     expect(byNumber(await run())).toEqual(byNumber(ids))
   })
 
   test('a webhook that is not taken is sent again', async () => {
     let refusals = 2
-    answerWith = () => (refusals-- > 0 ? 503 : 200)
+    receiver.answerWith(() => (refusals-- > 0 ? 503 : 200))
     await chargeMany(await start({}), 1)
-    expect(received.map((envelope) => envelope.id)).toEqual(['evt_1', 'evt_1', 'evt_1'])
+    expect(idsOf()).toEqual(Array.from({ length: 3 }, () => 'evt_charge_w0_captured'))
+  })
+})
+
+describe('what the sandbox PG shows to people and tests', () => {
+  let server: SandboxServer
+  beforeAll(async () => {
+    server = await startSandboxServer({ seed: 9, clock, webhookSecret })
+  })
+  afterAll(() => server.close())
+  const open = async (key: string, over: Partial<ChargeCall> = {}) => {
+    const result = await adapterOf(server, 5_000).charge({ ...call(key, 'tok_3ds'), ...over })
+    if (result.outcome !== 'requires_action' || result.action.kind !== 'redirect') throw new Error(`not open: ${result.outcome}`)
+    return result.action.url
+  }
+  const press = (url: string, action: string) => fetch(url, { method: 'POST', redirect: 'manual', body: new URLSearchParams({ action }) })
+
+  test('the page of 3-D Secure shows the amount, takes one answer and sends the browser back with the ref', async () => {
+    const url = await open('shown')
+    const shown = await (await fetch(url)).text()
+    expect(shown).toContain('7.00 EUR')
+    expect(shown).toContain('Approve')
+    const pressed = await press(url, 'approve')
+    expect([pressed.status, pressed.headers.get('location')]).toEqual([303, 'http://shop.example/back?order=7&ref=ch_shown'])
+    expect(await (await fetch(url)).text()).toContain('Nothing to confirm')
+    expect((await press(url, 'decline')).status).toBe(303)
+    expect(server.engine.findCharge('shown').body?.status).toBe('captured')
+  })
+
+  test('what a caller writes does not become part of the page, nor an address of another kind a redirect', async () => {
+    const url = await open('evil', { reference: '<script>alert(1)</script>', returnUrl: 'javascript:alert(1)' })
+    expect(await (await fetch(url)).text()).not.toContain('<script>')
+    expect((await press(url, 'approve')).status).toBe(200)
+    expect((await fetch(`${server.url}/3ds/ch_nobody`)).status).toBe(404)
+  })
+
+  test('the log comes whole or in pages', async () => {
+    for (let index = 0; index < 5; index += 1) await adapterOf(server, 5_000).charge(call(`page-${index}`, 'tok_ok'))
+    type Page = { movements: { key: string; sequence: number }[]; next: number | null }
+    const page = async (query: string) => (await (await fetch(`${server.url}/log${query}`)).json()) as Page
+    const whole = (await page('')).movements.map(({ key }) => key)
+    const read: string[] = []
+    for (let after: number | null = 0; after !== null; ) {
+      const { movements, next }: Page = await page(`?after=${after}&limit=2`)
+      expect(movements.length).toBeLessThanOrEqual(2)
+      read.push(...movements.map(({ key }) => key))
+      after = next
+    }
+    expect(read).toEqual(whole)
+    expect((await fetch(`${server.url}/log?after=x`)).status).toBe(400)
+  })
+
+  test('all four start together under their own names, and their ports follow each other', async () => {
+    const pgs = await startSandboxPgs({ seed: 1, clock, webhookSecret })
+    expect([...pgs.servers.keys()]).toEqual(['sandbox', 'borealis', 'meridian', 'cobalt'])
+    const outcomes = await Promise.all(
+      [...pgs.servers].map(([name, { url }]) =>
+        openSandboxAdapter({ name, baseUrl: url, timeoutMs: 5_000, webhookSecret }).charge(call('a', 'tok_declined_soft_at_borealis')),
+      ),
+    )
+    expect(outcomes.map(({ outcome }) => outcome)).toEqual(['succeeded', 'declined_soft', 'succeeded', 'succeeded'])
+    await pgs.close()
+    await expect(startSandboxPgs({ profiles: ['cobalt', 'cobalt'], seed: 1, clock, webhookSecret })).rejects.toThrow('cobalt')
   })
 })

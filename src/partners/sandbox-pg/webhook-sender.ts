@@ -46,18 +46,14 @@ export function openWebhookSender(options: {
   const post = async (happening: Happening, attempt: number): Promise<void> => {
     const target = options.targets[happening.traffic]
     if (target === undefined || closed) return
-    const { kind, key, httpStatus, body } = happening
-    const payload: WirePayload = { kind, key, httpStatus, body }
-    const envelope = signWebhook(options.secret, {
-      id: `evt_${happening.sequence}`,
-      sentAt: options.clock.now().toISOString(),
-      payload: JSON.stringify(payload),
-    })
+    const { eventId, kind, key, httpStatus, body, won } = happening
+    const payload: WirePayload = { kind, key, httpStatus, body, ...(won === undefined ? {} : { won }) }
+    const signed = signWebhook(options.secret, { id: eventId, sentAt: options.clock.now(), body: JSON.stringify(payload) })
     underWay += 1
     const taken = await fetch(target.url, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', ...target.headers },
-      body: JSON.stringify(envelope),
+      headers: { ...signed.headers, ...target.headers },
+      body: signed.body,
       signal: AbortSignal.timeout(5_000),
     }).then(
       async (response) => {
@@ -73,12 +69,12 @@ export function openWebhookSender(options: {
   return {
     send(happening: Happening): void {
       if (options.targets[happening.traffic] === undefined || closed) return
-      const { kind, key } = happening
+      const { eventId } = happening
       // Past the bound webhooks are lost, which receivers must stand anyway; a queue without end they need not.
-      if (timers.size + underWay >= waitingMost || options.draw(`lost ${kind} ${key}`) < lost) return
-      const times = options.draw(`repeated ${kind} ${key}`) < repeated ? 3 : 1
+      if (timers.size + underWay >= waitingMost || options.draw(`lost ${eventId}`) < lost) return
+      const times = options.draw(`repeated ${eventId}`) < repeated ? 3 : 1
       for (let time = 1; time <= times; time += 1) {
-        later(options.draw(`order ${time} ${kind} ${key}`) * reorderMs, () => void post(happening, 1))
+        later(options.draw(`order ${time} ${eventId}`) * reorderMs, () => void post(happening, 1))
       }
     },
     sendTo(traffic: Traffic, target: WebhookTarget): void {

@@ -1,32 +1,46 @@
-import type { ChargeResult, QueryResult, RefundResult } from '#payments'
+import type {
+  BindCardCall,
+  BindCardResult,
+  ChargeCall,
+  ChargeResult,
+  CustomerAction,
+  FollowUpKind,
+  FollowUpResult,
+  QueryResult,
+  StoredCard,
+} from '#payments'
 import type { Traffic } from '#platform/request-context.ts'
 
 /** What goes over the sandbox's HTTP interface, and how its answers become results. The twin uses the same functions. */
-export interface WireCharge {
-  readonly key: string
-  readonly token: string
-  readonly amountMinor: number
-  readonly currency: string
-  readonly reference: string
-  readonly traffic: Traffic
-  /** False: only set the money aside. */
-  readonly capture: boolean
-}
+export type WireCharge = Pick<
+  ChargeCall,
+  'key' | 'means' | 'token' | 'amountMinor' | 'currency' | 'reference' | 'traffic' | 'instalments' | 'returnUrl'
+>
 
 export interface WireFollowUp {
   readonly key: string
-  readonly chargeRef: string
+  readonly gatewayRef: string
   readonly amountMinor: number
   readonly currency: string
   readonly traffic: Traffic
+  /** Of a capture: what is left is released. */
+  readonly last?: boolean
 }
 
+export type WireBinding = Pick<BindCardCall, 'key' | 'customerId' | 'token' | 'traffic' | 'returnUrl'>
+
+/** What the sandbox can do to a charge. It has no accounts, so nothing can be credited to one. */
+export type SandboxFollowUpKind = Exclude<FollowUpKind, 'credit'>
+
 export type WireStatus =
+  | 'requires_action'
   | 'authorized'
   | 'captured'
   | 'voided'
   | 'refunded'
   | 'pending'
+  | 'bound'
+  | 'disputed'
   | 'declined_soft'
   | 'declined_hard'
   | 'refused'
@@ -38,6 +52,8 @@ export interface WireBody {
   readonly amountMinor?: number
   readonly currency?: string
   readonly reason?: string
+  readonly action?: CustomerAction
+  readonly card?: StoredCard
 }
 
 export interface WireAnswer {
@@ -55,9 +71,14 @@ const isAboutThis = (body: WireBody, asked: Asked): boolean => body.amountMinor 
 
 export function chargeResultOf({ httpStatus, body }: WireAnswer, asked: Asked): ChargeResult {
   if (body === undefined) return { outcome: 'unknown', reason: `unreadable answer ${httpStatus}` }
-  const { status, ref } = body
-  if (httpStatus === 200 && (status === 'captured' || status === 'authorized' || status === 'refunded') && ref !== undefined) {
-    return isAboutThis(body, asked) ? { outcome: 'succeeded', gatewayRef: ref } : { outcome: 'unknown', reason: 'charged another amount' }
+  const { status, ref, action } = body
+  if (httpStatus === 200 && ref !== undefined) {
+    // Voided before anybody knew of it, or while the customer had still to act: no money is held, and none is to be tried for again.
+    if (status === 'voided') return { outcome: 'declined_hard', reason: 'voided' }
+    if (status === 'captured' || status === 'authorized' || (status === 'requires_action' && action !== undefined)) {
+      if (!isAboutThis(body, asked)) return { outcome: 'unknown', reason: 'charged another amount' }
+      return action === undefined ? { outcome: 'succeeded', gatewayRef: ref } : { outcome: 'requires_action', gatewayRef: ref, action }
+    }
   }
   if (status === 'declined_soft' || status === 'declined_hard') return { outcome: status, reason: body.reason ?? 'declined' }
   if (status === 'not_processed') return { outcome: 'unreachable', reason: body.reason ?? 'not processed' }
@@ -67,14 +88,29 @@ export function chargeResultOf({ httpStatus, body }: WireAnswer, asked: Asked): 
   return { outcome: 'unknown', reason: body.reason ?? `answer ${httpStatus}` }
 }
 
-export function refundResultOf({ httpStatus, body }: WireAnswer, asked: Asked): RefundResult {
+const doneAs: Readonly<Record<SandboxFollowUpKind, WireStatus>> = { capture: 'captured', void: 'voided', refund: 'refunded' }
+
+export function followUpResultOf(kind: SandboxFollowUpKind, { httpStatus, body }: WireAnswer, asked: Asked): FollowUpResult {
   if (body === undefined) return { outcome: 'unknown', reason: `unreadable answer ${httpStatus}` }
   const { status, ref } = body
-  if (httpStatus === 200 && ref !== undefined && isAboutThis(body, asked)) {
-    if (status === 'refunded' || status === 'voided') return { outcome: 'succeeded', gatewayRef: ref }
+  // A void releases whatever is left, so its amount says nothing.
+  if (httpStatus === 200 && ref !== undefined && (kind === 'void' || isAboutThis(body, asked))) {
+    if (status === doneAs[kind]) return { outcome: 'succeeded', gatewayRef: ref }
     if (status === 'pending') return { outcome: 'pending', gatewayRef: ref }
   }
-  if (status === 'refused') return { outcome: 'failed', reason: body.reason ?? 'refused' }
+  // 409 as above: something else was done under this key, and nobody knows what became of it.
+  if (status === 'refused' && httpStatus !== 409) return { outcome: 'failed', reason: body.reason ?? 'refused' }
+  return { outcome: 'unknown', reason: body.reason ?? `answer ${httpStatus}` }
+}
+
+export function bindResultOf({ httpStatus, body }: WireAnswer): BindCardResult {
+  if (body === undefined) return { outcome: 'unknown', reason: `unreadable answer ${httpStatus}` }
+  const { status, ref, action, card } = body
+  if (httpStatus === 200 && status === 'bound' && card !== undefined) return { outcome: 'bound', card }
+  if (httpStatus === 200 && status === 'requires_action' && ref !== undefined && action !== undefined) {
+    return { outcome: 'requires_action', gatewayRef: ref, action }
+  }
+  if (httpStatus >= 400 && httpStatus < 500 && httpStatus !== 409) return { outcome: 'refused', reason: body.reason ?? 'refused' }
   return { outcome: 'unknown', reason: body.reason ?? `answer ${httpStatus}` }
 }
 
@@ -89,10 +125,12 @@ export function queryResultOf<Result extends { outcome: string }>(
   return read(answer)
 }
 
-/** What a webhook's payload says: the wire body of its subject. */
+/** What a webhook says: the wire body of its subject. */
 export interface WirePayload {
-  readonly kind: 'charge' | 'refund'
+  readonly kind: 'charge' | SandboxFollowUpKind | 'dispute'
   readonly key: string
   readonly httpStatus: number
   readonly body: WireBody
+  /** Of a dispute: the bank gave the money back. */
+  readonly won?: boolean
 }

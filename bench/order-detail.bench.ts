@@ -51,11 +51,11 @@ try {
   const memoryMb = server.peakMemoryMb()
   await server.stop()
   printReport({
-    bench: 'order-read',
+    bench: 'order-detail',
     rows: [
-      { what: 'order details over HTTP', value: load.perSecond, unit: '/s', beside: `${clients} clients` },
+      { what: 'order details over HTTP', value: load.perSecond, unit: '/s', beside: `bar 8,000, ${clients} clients` },
       { what: 'answer, median', value: load.p50Ms, unit: 'ms' },
-      { what: 'answer, 99th percentile', value: load.p99Ms, unit: 'ms' },
+      { what: 'answer, 99th percentile', value: load.p99Ms, unit: 'ms', beside: 'bar 10' },
       { what: 'memory of the server, peak', value: memoryMb, unit: 'MB' },
       { what: 'raw: the same statement through pg', value: rawPerSecond, unit: '/s', beside: `${together} numbers at once` },
       { what: 'share of the raw limit', value: (load.perSecond / rawPerSecond) * 100, unit: '%' },

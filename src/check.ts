@@ -1,0 +1,99 @@
+import type { Analytics } from '#analytics'
+import type { Fulfilment, LawReport } from '#fulfilment'
+import type { CheckResult } from '#kernel/check.ts'
+import type { Ledger } from '#ledger'
+import type { Orders } from '#orders'
+import type { Payments } from '#payments'
+import type { ContextName, Databases, ReadContext, Scope } from '#platform/database.ts'
+import type { Relay } from '#platform/relay.ts'
+import type { Traffic } from '#platform/request-context.ts'
+import type { Routing } from '#routing'
+import type { Tracking } from '#tracking'
+
+/** The contexts whose laws are checked. */
+export interface Contexts {
+  readonly orders: Orders
+  readonly payments: Payments
+  readonly ledger: Ledger
+  readonly analytics: Analytics
+  readonly fulfilment: Fulfilment
+  readonly routing: Routing
+  readonly tracking: Tracking
+}
+
+/** Work of the house itself, in both traffics' scopes: shadow rounds run under a rehearsal of their own. */
+export const houseScope = (traffic: Traffic): Scope => ({ traffic, rehearsalId: traffic === 'shadow' ? 'housekeeping' : null })
+
+/** A law of a context in the shape that `check` prints. */
+const resultOf = ({ law, broken, examples }: LawReport): CheckResult => ({
+  check: law,
+  breaks: broken === 0 ? [] : [`${broken} rows break it, such as ${examples.join(', ')}`],
+})
+
+/** Every law of every context, and those that span contexts. */
+export async function checkAll(traffic: Traffic, databases: Databases, relay: Relay, contexts: Contexts): Promise<CheckResult[]> {
+  const read = <T>(context: ContextName, work: (read: ReadContext) => Promise<T>): Promise<T> =>
+    databases.of(context).read(houseScope(traffic), work)
+  const results = await Promise.all([
+    read('orders', contexts.orders.check),
+    read('payments', contexts.payments.check),
+    read('ledger', contexts.ledger.check),
+    read('fulfilment', contexts.fulfilment.check),
+    read('routing', contexts.routing.check),
+    read('tracking', contexts.tracking.check),
+    contexts.analytics.check(houseScope(traffic)),
+    relay.backlog(traffic),
+    checkMoney(traffic, databases, contexts),
+  ])
+  const [orders, payments, ledger, fulfilment, routing, tracking, analytics, backlog, money] = results
+  const named = (context: string, result: CheckResult): CheckResult => ({ ...result, check: `${context}: ${result.check}` })
+  return [
+    ...orders.map((result) => named('orders', result)),
+    ...payments.map((result) => named('payments', result)),
+    ...ledger.map((result) => named('ledger', result)),
+    ...fulfilment.map((report) => named('fulfilment', resultOf(report))),
+    ...routing.map((report) => named('routing', resultOf(report))),
+    ...tracking.map((report) => named('tracking', resultOf(report))),
+    ...analytics.map((result) => named('analytics', result)),
+    ...money,
+    {
+      check: 'outbox: every event has been taken by every consumer, none is parked',
+      breaks: backlog
+        .filter(({ waiting, parked }) => waiting > 0 || parked > 0)
+        .map(({ consumer, waiting, parked }) => `${consumer} has ${waiting} events waiting and ${parked} parked`),
+    },
+  ]
+}
+
+/**
+ * Money, order by order: what orders were told, what payments hold and what the ledger has booked must be the same to the minor
+ * unit. It is exact once every event has been taken.
+ */
+async function checkMoney(traffic: Traffic, databases: Databases, { orders, payments, ledger }: Contexts): Promise<CheckResult[]> {
+  const untrue: string[] = []
+  const unbooked: string[] = []
+  for (let after = 0; ; ) {
+    const page = await databases.of('orders').read(houseScope(traffic), (context) => orders.moneyPage(context, after))
+    const last = page.at(-1)
+    if (last === undefined) break
+    after = last.orderId
+    const ids = page.map(({ orderId }) => orderId)
+    const found = await databases.of('payments').read(houseScope(traffic), (context) => payments.findPayments(context, ids))
+    const booked = await databases.of('ledger').read(houseScope(traffic), (context) => ledger.findOrderTotals(context, ids))
+    for (const { orderId, moneyState, heldMinor, askedMinor } of page) {
+      const view = found.get(orderId)
+      const held = (view?.capturedMinor ?? 0) - (view?.refundedMinor ?? 0)
+      if (held !== heldMinor) untrue.push(`order ${orderId} (${moneyState}) was told of ${heldMinor}, payments hold ${held}`)
+      if (view !== undefined && view.dueMinor !== askedMinor)
+        untrue.push(`order ${orderId} asks ${askedMinor}, payments ask ${view.dueMinor}`)
+      // What the bank took back is neither given back nor kept: it stands on an account of its own until it is settled.
+      const kept = held - (view?.disputedMinor ?? 0)
+      const inLedger = booked.get(orderId) ?? 0
+      if (inLedger !== kept) unbooked.push(`order ${orderId}: payments keep ${kept}, the ledger has ${inLedger}`)
+    }
+  }
+  return [
+    { check: 'money: what orders say is what payments hold', breaks: untrue.slice(0, 100) },
+    { check: 'money: what payments hold is what the ledger has booked', breaks: unbooked.slice(0, 100) },
+  ]
+}

@@ -1,0 +1,1 @@
+export { type MercadoPagoAdapterOptions, openMercadoPagoAdapter } from './adapter.ts'

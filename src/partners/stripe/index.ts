@@ -1,0 +1,1 @@
+export { openStripeAdapter, type StripeAdapterOptions } from './adapter.ts'
