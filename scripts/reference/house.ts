@@ -39,5 +39,5 @@ export function openHouse(): House {
 
 function silent(context: ContextName): ContextDatabase {
   const refuse = () => Promise.reject(new Error(`the reference asked the database of ${context}`))
-  return { context, read: refuse, write: refuse }
+  return { context, read: refuse, survey: refuse, write: refuse }
 }

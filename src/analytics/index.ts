@@ -52,7 +52,7 @@ export function openAnalytics(deps: FactsDeps): Analytics {
     startOf,
     readPage: readFactPage,
     async check(scope) {
-      return [...(await deps.database.read(scope, checkAnalytics)), await checkFacts(deps, scope)]
+      return [...(await deps.database.survey(scope, checkAnalytics)), await checkFacts(deps, scope)]
     },
   }
 }

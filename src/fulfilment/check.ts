@@ -12,10 +12,9 @@ const laws: readonly { law: string; sql: string }[] = [
   {
     law: 'the state of a waybill is the last one in its history',
     sql: `select waybill.id from fulfilment.waybill
-          left join lateral (
-            select change.to_states[cardinality(change.to_states)] as state from fulfilment.change where change.root = waybill.id
-            order by change.id desc limit 1
-          ) as last on true
+          left join (
+            select distinct on (root) root, to_states[cardinality(to_states)] as state from fulfilment.change order by root, id desc
+          ) as last on last.root = waybill.id
           where last.state is distinct from waybill.state`,
   },
   {

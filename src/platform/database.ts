@@ -66,6 +66,8 @@ export interface Scope {
 export interface ContextDatabase {
   readonly context: ContextName
   read<T>(scope: Scope, work: (context: ReadContext) => Promise<T>): Promise<T>
+  /** Reads whole tables, for checks: one snapshot for all of `work`, plans made for it, ten minutes a statement. */
+  survey<T>(scope: Scope, work: (context: ReadContext) => Promise<T>): Promise<T>
   /**
    * Runs `work` in one transaction; retried by the table in sql-retry.ts. `repeatable` says that `work` may be run again
    * even when the first run may have been committed (idempotency keys or a cursor protect it).
@@ -93,6 +95,16 @@ export interface DatabasesOptions {
 }
 
 const attemptsMost = 6
+
+// The settings of a pool are for statements that touch few rows by index; over whole tables they would choose the worst plans.
+const surveyBegin = [
+  'begin isolation level repeatable read read only',
+  'set local enable_seqscan = on',
+  'set local plan_cache_mode = force_custom_plan',
+  `set local statement_timeout = '10min'`,
+  `set local work_mem = '64MB'`,
+  'set local jit = off',
+].join('; ')
 
 // Ids and amounts stay below 2^53 by construction, so bigint columns may be plain numbers; a larger one is a bug, not a rounding.
 const parseInt8 = (text: string): number => {
@@ -144,7 +156,7 @@ export function openDatabases(options: DatabasesOptions): Databases {
   }
 
   const queryOn = async <Row>(
-    target: pg.Pool,
+    target: pg.Pool | pg.PoolClient,
     at: { traffic: Traffic; context: ContextName },
     { name, text }: Statement<Row>,
     parameters: readonly unknown[],
@@ -182,6 +194,26 @@ export function openDatabases(options: DatabasesOptions): Databases {
           query: (asked, parameters = []) => queryOn(pool, at, asked, parameters),
         }),
       )
+    },
+    async survey(scope, work) {
+      refuseLeak(scope)
+      const { traffic, rehearsalId } = scope
+      return withRetry(true, async () => {
+        const client = await poolOf(traffic, context).connect()
+        let broken: Error | undefined
+        try {
+          await client.query(surveyBegin)
+          return await work({
+            traffic,
+            rehearsalId,
+            now: options.clock.now(),
+            query: (asked, parameters = []) => queryOn(client, { traffic, context }, asked, parameters),
+          })
+        } finally {
+          await client.query('rollback').catch((error: Error) => (broken = error))
+          client.release(broken)
+        }
+      })
     },
     async write(scope, work, { repeatable = false } = {}) {
       refuseLeak(scope)

@@ -33,7 +33,7 @@ export async function migrate(
 ): Promise<AppliedMigration[]> {
   const migrations = await readMigrations(options.folder ?? migrationsFolder)
   await provision(server)
-  const applied = await Promise.all(
+  const ends = await Promise.allSettled(
     bothTraffics.map(async (traffic) => {
       const client = new pg.Client(server.admin(traffic))
       await client.connect()
@@ -49,7 +49,13 @@ export async function migrate(
       }
     }),
   )
-  return applied.flat()
+  // Only when both have ended: a caller told of a failure must not find the other database still on its way.
+  const applied: AppliedMigration[] = []
+  for (const end of ends) {
+    if (end.status === 'rejected') throw end.reason
+    applied.push(...end.value)
+  }
+  return applied
 }
 
 /** Files not yet applied to a traffic's database; for readiness and `doctor`. */

@@ -101,7 +101,7 @@ export async function dayBooks(folder: ServerFolder, pgs: SandboxPgs, told: DayT
       movements[name] = log.movements.length
       if (log.forgotten > 0) breaks.push(`${name} has forgotten ${log.forgotten} of its movements`)
       if (log.movements.length === 0) breaks.push(`${name} has moved nothing at all`)
-      const checks = await core.databases.of('payments').read(live, (read) => core.payments.compareWithGateway(read, name, log.movements))
+      const checks = await core.databases.of('payments').survey(live, (read) => core.payments.compareWithGateway(read, name, log.movements))
       breaks.push(...checks.flatMap(({ check, breaks: each }) => each.map((detail) => `${check}: ${detail}`)))
     }
     return withAdmin(folder, async (admin) => {

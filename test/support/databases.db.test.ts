@@ -46,6 +46,26 @@ describe('databases of a test file', () => {
     }
   })
 
+  test('a survey sees one instant, changes nothing, and leaves its connection as it was', async () => {
+    const orders = t.databases.of('orders')
+    const count = statement<{ found: number }>(
+      'orders.test_survey',
+      `select count(*) as found from orders.id_block where name like 'seen%'`,
+    )
+    const insert = statement('orders.test_survey_insert', `insert into orders.id_block (name) values ('seen by a survey')`)
+    const setting = statement<{ at: string }>('orders.test_setting', `select current_setting('enable_seqscan') as at`)
+    const add = () => orders.write(t.live, (write) => write.query(insert))
+    const seen = await orders.survey(t.live, async (read) => {
+      const before = await read.query(count)
+      await add()
+      return [before, await read.query(count), await read.query(setting)]
+    })
+    expect(seen).toEqual([[{ found: 0 }], [{ found: 0 }], [{ at: 'on' }]])
+    expect(await orders.read(t.live, (read) => read.query(count))).toEqual([{ found: 1 }])
+    await expect(orders.survey(t.live, (read) => read.query(insert))).rejects.toMatchObject({ code: '25006' })
+    expect(await orders.read(t.live, (read) => read.query(setting))).toEqual([{ at: 'off' }])
+  })
+
   test('two sets of databases do not see each other', async () => {
     const second = await openTestDatabases()
     try {
