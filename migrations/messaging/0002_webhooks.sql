@@ -37,6 +37,6 @@ create table messaging.delivery (
   constraint delivery_once unique (endpoint_id, message_id),
   constraint delivery_is_due check ((due_at is not null) = (state = 'pending'))
 ) with (fillfactor = 70);
-create index delivery_due on messaging.delivery (due_at) where due_at is not null;
+create index delivery_due on messaging.delivery (endpoint_id, due_at) where due_at is not null;
 create index delivery_dead on messaging.delivery (endpoint_id, id) where state = 'dead';
 create index delivery_age on messaging.delivery using brin (created_at);

@@ -71,15 +71,15 @@ export function openAccountGateway(database: ContextDatabase, means: AccountMean
     void: (call) => followUp('void', call),
     refund: (call) => followUp('refund', call),
     async credit(call) {
-      // `gatewayRef` names the customer: there is no charge that it goes back on. Money of orders backs it.
+      // `gatewayRef` names the customer: there is no charge that it goes back on. What backs it is where the charge was booked.
       const id = accountId(means, call.gatewayRef, call.currency)
       const command = {
         act: 'credit',
         key: call.key,
         account: id,
         amountMinor: call.amountMinor,
-        orderId: orderOf(call.reference),
-        from: house.orders,
+        orderId: call.stray ? null : orderOf(call.reference),
+        from: call.stray ? house.stray : house.orders,
         reason: 'instead of a refund',
       } as const
       return followUpOf(await ask(call, { command, opens: { id, means, holder: call.gatewayRef, currency: call.currency } }))

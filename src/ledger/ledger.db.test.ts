@@ -159,12 +159,12 @@ describe('accounts of customers as a gateway', () => {
 })
 
 describe('the journal', () => {
-  const moved = (kind: 'captured' | 'refunded', subjectId: number, amountMinor: number, orderId = 900) => ({
+  const moved = (kind: 'captured' | 'refunded', subjectId: number, amountMinor: number, orderId = 900, stray = false) => ({
     moved: {
       orderId,
       currency: 'CAD',
       reason: '',
-      movement: { kind, subjectId, legId: 1, amountMinor, means: 'card', gateway: 'sandbox', gatewayRef: `ch_${subjectId}`, stray: false },
+      movement: { kind, subjectId, legId: 1, amountMinor, means: 'card', gateway: 'sandbox', gatewayRef: `ch_${subjectId}`, stray },
     } as const,
     actor: 'test',
     commandId: 'test',
@@ -178,6 +178,24 @@ describe('the journal', () => {
     expect(twice.toSorted()).toEqual([0, 2])
     const totals = await t.databases.of('ledger').read(t.live, (context) => ledger.findOrderTotals(context, [900]))
     expect(totals.get(900)).toBe(600)
+    expect(await breaks()).toEqual([])
+  })
+
+  it('credits instead of a refund from what the charge was booked on: the order, or charges found late', async () => {
+    const holder = fresh()
+    const charges = [moved('captured', 71, 400, 4711), moved('captured', 72, 400, 4711, true)]
+    await t.databases.of('ledger').write(t.live, (context) => ledger.bookMovements(context, charges))
+    const credit = (key: string, stray: boolean) => wallet.credit?.({ ...after(key, holder, 400), reference: '4711', stray })
+    await credit(`${holder}-1`, false)
+    await credit(`${holder}-2`, true)
+    await credit(`${holder}-2`, true)
+    expect(await balanceOf(holder)).toBe(800)
+    const admin = await t.admin('live')
+    const { rows } = await admin.query(`select order_id, accounts, amounts from ledger.entry where key like '${holder}-%' order by key`)
+    expect(rows).toEqual([
+      { order_id: '4711', accounts: ['orders', `wallet:${holder}:CAD`], amounts: ['400', '-400'] },
+      { order_id: null, accounts: ['stray', `wallet:${holder}:CAD`], amounts: ['400', '-400'] },
+    ])
     expect(await breaks()).toEqual([])
   })
 

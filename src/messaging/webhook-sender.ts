@@ -15,16 +15,17 @@ export const standardRetries: readonly number[] = [
   5_000, 300_000, 1_800_000, 7_200_000, 18_000_000, 36_000_000, 50_400_000, 72_000_000, 86_400_000,
 ]
 
-const claimMost = 200
-/** Calls out at once to one endpoint: a slow partner must not hold up the others, nor be flooded when it comes back. */
+/** Calls out at once to one endpoint: a partner must not be flooded when it comes back. */
 const atOncePerEndpoint = 8
+/** Each endpoint's in a round: one that does not answer holds up the others for two time-outs, and however much waits for it, they have their share. */
+const mostPerEndpoint = 2 * atOncePerEndpoint
 
 /** One round: sends what is due, in order of age per endpoint, and writes down what came of it. Any number of processes may run it. */
 export async function sendDue(options: SenderOptions, scope: Scope): Promise<{ sent: number; delivered: number; more: boolean }> {
   const { database, timeoutMs } = options
-  // The lease outlasts every call of the round: each endpoint's calls run in turns of a few at once.
-  const leaseMs = timeoutMs * (Math.ceil(claimMost / atOncePerEndpoint) + 1)
-  const due = await database.write(scope, (context) => claimDeliveries(context, claimMost, leaseMs))
+  // The lease outlasts every call of the round.
+  const leaseMs = timeoutMs * (mostPerEndpoint / atOncePerEndpoint + 1)
+  const due = await database.write(scope, (context) => claimDeliveries(context, mostPerEndpoint, leaseMs))
   const byEndpoint = Map.groupBy(due, (delivery) => delivery.endpointId)
   const gone: string[] = []
   const ended: Delivered[] = []
@@ -52,7 +53,8 @@ export async function sendDue(options: SenderOptions, scope: Scope): Promise<{ s
       { repeatable: true },
     )
   }
-  return { sent: due.length, delivered: ended.filter(({ state }) => state === 'delivered').length, more: due.length === claimMost }
+  const more = [...byEndpoint.values()].some((deliveries) => deliveries.length === mostPerEndpoint)
+  return { sent: due.length, delivered: ended.filter(({ state }) => state === 'delivered').length, more }
 }
 
 interface Answer {

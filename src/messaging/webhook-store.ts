@@ -109,8 +109,9 @@ export interface DueDelivery {
 const claim = statement<DueDelivery>(
   'messaging.claim_deliveries',
   `with due as materialized (
-     select id from messaging.delivery where due_at <= $1 and endpoint_id in (select id from messaging.endpoint where active)
-     order by due_at limit $2 for update skip locked
+     select delivery.id from messaging.endpoint cross join lateral (
+       select id from messaging.delivery where endpoint_id = endpoint.id and due_at <= $1 order by due_at limit $2 for update skip locked
+     ) as delivery where endpoint.active
    ), claimed as (
      update messaging.delivery set attempts = least(attempts + 1, 32767), due_at = $1::timestamptz + $3::integer * interval '1 millisecond'
      where id in (select id from due) returning id, message_id, endpoint_id, body, attempts
@@ -119,6 +120,7 @@ const claim = statement<DueDelivery>(
      array_remove(array[secret, case when former_until > $1 then former_secret end], null) as secrets
    from claimed join messaging.endpoint on endpoint.id = claimed.endpoint_id where endpoint.active order by claimed.id`,
 )
+/** Takes what is due, the oldest `most` of each endpoint. */
 export const claimDeliveries = (context: WriteContext, most: number, leaseMs: number) => context.query(claim, [context.now, most, leaseMs])
 
 /** What became of a delivery: `retryMs` null where it has ended. */

@@ -138,7 +138,7 @@ describe('webhooks out', () => {
   it('are sent once by two senders at once, and again when a sender died with them', async () => {
     await open('twice')
     await tell(Array.from({ length: 50 }, (_, index) => event(100 + index)))
-    const rounds = await Promise.all([send(), send(), send()])
+    const rounds = await Promise.all([send(), send(), send(), send(), send()])
     expect(rounds.reduce((sum, { sent }) => sum + sent, 0)).toBe(50)
     expect(new Set(got.map(({ headers }) => headers['webhook-id'])).size).toBe(50)
     const admin = await t.admin('live')
@@ -147,6 +147,20 @@ describe('webhooks out', () => {
     )
     expect((await send()).sent).toBe(1)
     await close('twice')
+  })
+
+  it('of one endpoint, however many wait, leave the others their share of a round', async () => {
+    await open('flooded')
+    await tell(Array.from({ length: 60 }, (_, index) => event(200 + index)))
+    await open('modest')
+    await tell([event(300)])
+    expect(await send()).toEqual({ sent: 17, delivered: 17, more: true })
+    expect(got.filter(({ headers }) => headers['webhook-id'] === 'msg_orders_300')).toHaveLength(1)
+    let rounds = 1
+    while ((await send()).more) rounds += 1
+    expect([got.length, rounds]).toEqual([62, 3])
+    await close('flooded')
+    await close('modest')
   })
 
   it('are signed by the former secret as well for a day after a change', async () => {

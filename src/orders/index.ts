@@ -1,6 +1,5 @@
 import type { CheckResult } from '#kernel/check.ts'
 import type { Outcome } from '#kernel/outcome.ts'
-import type { PaymentsChecking, PaymentsExpired, PaymentsMoved } from '#payments'
 import type { ContextDatabase, ReadContext, WriteContext } from '#platform/database.ts'
 import { openIdBlocks } from '#platform/id-blocks.ts'
 import type { Operation } from '#platform/operation.ts'
@@ -12,18 +11,9 @@ import { checkOrders, moneyPage, type OrderMoney } from './check-orders.ts'
 import { confirmDelivered } from './confirm-orders.ts'
 import { type FactColumns, itemFactColumns, orderFactColumns, type OrderFacts, orderIdsAfter, readOrderFacts } from './item-facts.ts'
 import { type MoveCommand, moveOrderItems } from './move-order-items.ts'
-import {
-  type Noted,
-  noteChecking,
-  noteExpired,
-  noteMoney,
-  notePaymentFacts,
-  noteTooFarGone,
-  type PaymentFact,
-  type TooFarGone,
-} from './note-money.ts'
+import { notePaymentFacts, noteTooFarGone, type PaymentFact, type TooFarGone } from './note-money.ts'
 import { indexOrders } from './index-orders.ts'
-import { type Drift, driftPage, findDrift, repairDrift } from './drift.ts'
+import { type Drift, driftPage, repairDrift } from './drift.ts'
 import { orderOperations } from './operations.ts'
 import type { Changed } from './schemas.ts'
 
@@ -46,19 +36,13 @@ export { type ClaimKind, claimLifeCycle, type ClaimState } from './claim-lifecyc
 export { type ItemState, itemLifeCycle } from './lifecycle.ts'
 export { itemFactColumns, orderFactColumns }
 export { isOrderNumber, orderNumberOf } from './order-number.ts'
-export type { CancelCommand, ClaimFact, MoveClaimCommand, Drift, FactColumns, MoveCommand, Noted, OrderFacts, PaymentFact, TooFarGone }
+export type { CancelCommand, ClaimFact, MoveClaimCommand, Drift, FactColumns, MoveCommand, OrderFacts, PaymentFact, TooFarGone }
 
 /** The face of orders: what flows and ways in may ask. Each command is set-based and works in the transaction it is given. */
 export interface Orders {
   readonly operations: readonly Operation[]
   /** Takes all that payments tell, in one call of a transaction: changes of one order must be decided together. */
   notePaymentFacts(context: WriteContext, facts: readonly PaymentFact[]): Promise<Outcome<Changed>[]>
-  /** Takes `payments.moved`. */
-  noteMoney(context: WriteContext, commands: readonly Noted<PaymentsMoved>[]): Promise<Outcome<Changed>[]>
-  /** Takes `payments.expired`. */
-  noteExpired(context: WriteContext, commands: readonly Noted<PaymentsExpired>[]): Promise<Outcome<Changed>[]>
-  /** Takes `payments.checking`. */
-  noteChecking(context: WriteContext, commands: readonly Noted<PaymentsChecking>[]): Promise<Outcome<Changed>[]>
   /** Cancelled goods that could not be called off: a person has to look after them. */
   noteTooFarGone(context: WriteContext, commands: readonly TooFarGone[]): Promise<Outcome<Changed>[]>
   moveItems(context: WriteContext, commands: readonly MoveCommand[]): Promise<Outcome<Changed>[]>
@@ -67,9 +51,7 @@ export interface Orders {
   cancel(context: WriteContext, commands: readonly CancelCommand[]): Promise<Outcome<Changed>[]>
   /** Confirms what was delivered before an instant, at most 500 orders; returns how many it took. */
   confirmDelivered(context: WriteContext, before: Date): Promise<number>
-  /** What is stored otherwise than items, payments or the log say of these orders. */
-  findDrift(context: ReadContext, ids: readonly number[]): Promise<Drift[]>
-  /** The same for 5,000 orders after an id; `next` is null at the end. */
+  /** What is stored otherwise than items, payments or the log say, of 5,000 orders after an id; `next` is null at the end. */
   driftPage(context: ReadContext, after: number): Promise<{ drifts: Drift[]; next: number | null }>
   /** Folds orders anew and completes their log, with cause `repair`. */
   repairDrift(context: WriteContext, ids: readonly number[], by: { commandId: string; actor: string }): Promise<Outcome<Changed>[]>
@@ -97,15 +79,11 @@ export function openOrders(deps: OrdersDeps): Orders {
   return {
     operations: orderOperations({ catalogue, ids, random: deps.random }),
     notePaymentFacts,
-    noteMoney,
-    noteExpired,
-    noteChecking,
     noteTooFarGone,
     confirmDelivered,
     moveItems: moveOrderItems,
     moveClaims: moveClaimsById,
     cancel: cancelOrders,
-    findDrift,
     driftPage,
     repairDrift,
     readFacts: readOrderFacts,

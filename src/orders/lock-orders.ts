@@ -15,7 +15,10 @@ import {
 } from './order.ts'
 
 // Locks order heads in ascending id; whoever changes sections or items of an order holds its head first.
-const lock = statement<{ id: number }>('orders.lock', `select id from orders.orders where id = any($1::bigint[]) order by id for update`)
+export const lock = statement<{ id: number }>(
+  'orders.lock',
+  `select id from orders.orders where id = any($1::bigint[]) order by id for update`,
+)
 
 /** A part as it is stored: see orders.part, the view that names its places. */
 export type StoredPart = readonly number[]

@@ -17,25 +17,6 @@ export interface Noted<Event> {
   readonly actor: string
 }
 
-/**
- * Notes where orders' money stands, in the order it was told; the last sums told are all there is to know, so a repeated event
- * changes nothing. Items of a covered part become paid, and `orders.paid` tells fulfilment what to prepare, save what is on hold.
- * Errors: orders.not_found, orders.unknown_part.
- */
-export async function noteMoney(context: WriteContext, commands: readonly Noted<PaymentsMoved>[]): Promise<Outcome<Changed>[]> {
-  const done = await coverFresh(context, commands, causeOf)
-  const rest = commands.filter(({ orderId }) => !done.has(orderId))
-  const noted = await note(context, rest, (command) => ({
-    cause: causeOf(command.event),
-    decide: (order) => takeMoney(order, command.event),
-  }))
-  let next = 0
-  return commands.map(({ orderId }) => {
-    const changed = done.get(orderId)
-    return changed === undefined ? (noted[next++] as Outcome<Changed>) : accepted(changed)
-  })
-}
-
 /** What payments tell of an order, each kind with its event. */
 export type PaymentFact =
   | ({ readonly type: 'payments.moved' } & Noted<PaymentsMoved>)
@@ -43,14 +24,15 @@ export type PaymentFact =
   | ({ readonly type: 'payments.checking' } & Noted<PaymentsChecking>)
 
 /**
- * Notes facts of all kinds in the order they were told. Writes of a change leave with the commit, so two changes of one order in a
- * transaction must be decided together: a charge whose end becomes known tells `checking` and `moved` at once.
+ * Notes facts of all kinds in the order they were told; the last sums told are all there is to know, so a repeated event changes
+ * nothing. Items of a covered part become paid, and `orders.paid` tells fulfilment what to prepare, save what is on hold. Writes of a
+ * change leave with the commit, so two changes of one order in a transaction must be decided together: a charge whose end becomes
+ * known tells `checking` and `moved` at once. Errors: orders.not_found, orders.unknown_part.
  */
 export async function notePaymentFacts(context: WriteContext, facts: readonly PaymentFact[]): Promise<Outcome<Changed>[]> {
-  const times = new Map<number, number>()
-  for (const { orderId } of facts) times.set(orderId, (times.get(orderId) ?? 0) + 1)
-  const alone = facts.filter((fact) => fact.type === 'payments.moved' && times.get(fact.orderId) === 1)
-  const done = await coverFresh(context, alone as Noted<PaymentsMoved>[], causeOf)
+  const batch = facts.map(({ orderId }) => orderId)
+  const moved = facts.filter((fact) => fact.type === 'payments.moved')
+  const done = await coverFresh(context, batch, moved, causeOf)
   const rest = facts.filter(({ orderId }) => !done.has(orderId))
   const results = await changeOrders(
     context,
@@ -68,41 +50,13 @@ function changeOfFact(fact: PaymentFact): Pick<OrderChange, 'cause' | 'detailed'
     case 'payments.moved':
       return { cause: causeOf(fact.event), decide: (order) => takeMoney(order, fact.event) }
     case 'payments.expired':
-      return expiredChange(fact.event)
-    case 'payments.checking':
-      return checkingChange(fact.event)
+      return { cause: 'payment expired', detailed: true, decide: (order) => expirePart(order, fact.event) }
+    case 'payments.checking': {
+      const { part: partNo, unknown } = fact.event
+      const cause = unknown ? 'a charge without an answer' : 'charges are known again'
+      return { cause, decide: (order) => changePart(order, partNo, (part) => (part.unknown === unknown ? part : { ...part, unknown })) }
+    }
   }
-}
-
-const expiredChange = (event: PaymentsExpired): Pick<OrderChange, 'cause' | 'detailed' | 'decide'> => ({
-  cause: 'payment expired',
-  detailed: true,
-  decide: (order) => expirePart(order, event),
-})
-
-const checkingChange = (event: PaymentsChecking): Pick<OrderChange, 'cause' | 'decide'> => ({
-  cause: event.unknown ? 'a charge without an answer' : 'charges are known again',
-  decide: (order) => changePart(order, event.part, (part) => (part.unknown === event.unknown ? part : { ...part, unknown: event.unknown })),
-})
-
-/** Cancels what nobody paid for in time. Items that were paid for, or cancelled, meanwhile stay as they are. */
-export const noteExpired = (context: WriteContext, commands: readonly Noted<PaymentsExpired>[]): Promise<Outcome<Changed>[]> =>
-  note(context, commands, ({ event }) => expiredChange(event))
-
-/** Notes that the end of a charge is unknown, or that all ends are known again. */
-export const noteChecking = (context: WriteContext, commands: readonly Noted<PaymentsChecking>[]): Promise<Outcome<Changed>[]> =>
-  note(context, commands, ({ event }) => checkingChange(event))
-
-async function note<Event>(
-  context: WriteContext,
-  commands: readonly Noted<Event>[],
-  changeOf: (command: Noted<Event>) => Pick<OrderChange, 'cause' | 'detailed' | 'decide'>,
-): Promise<Outcome<Changed>[]> {
-  const results = await changeOrders(
-    context,
-    commands.map((command) => ({ ...changeOf(command), orderId: command.orderId, commandId: command.commandId, actor: command.actor })),
-  )
-  return results.map(({ outcome }) => outcome)
 }
 
 const causeOf = ({ covered, movement, reason }: PaymentsMoved): string => {
@@ -118,7 +72,7 @@ const sameSums = (a: PaymentSums | undefined, b: PaymentSums): boolean =>
   a.refundedMinor === b.refundedMinor &&
   a.goodwillMinor === b.goodwillMinor
 
-/** The pure part of `noteMoney`. */
+/** What an order becomes when payments tell where a part's money stands; pure. */
 export function takeMoney(
   order: Order,
   { part: partNo, sums, covered }: Pick<PaymentsMoved, 'part' | 'sums' | 'covered'>,

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type OrdersRig, openOrdersRig } from '#test/orders-rig.ts'
+import { findDrift } from './drift.ts'
 import type { OrderPaid, OrderPlaced } from './events.ts'
 import type { Placed } from './schemas.ts'
 
@@ -143,25 +144,16 @@ describe('money', () => {
     const [late, paid] = [await rig.place(), await rig.place()]
     await rig.cover([paid.orderId])
     const sums = { dueMinor: 1399, authorizedMinor: 0, capturedMinor: 0, refundedMinor: 0, goodwillMinor: 0 }
-    const expired = (orderId: number) => ({ orderId, event: { requestId: 1, orderId, part: 0, sums }, commandId: 'x', actor: 'flow:test' })
-    await rig.write((context) =>
-      rig.orders.noteExpired(context, [
-        expired(late.orderId),
-        { ...expired(paid.orderId), event: { requestId: 1, orderId: paid.orderId, part: 0, sums: { ...sums, capturedMinor: 1399 } } },
-      ]),
-    )
+    const expired = (orderId: number, capturedMinor: number) =>
+      ({ type: 'payments.expired', event: { requestId: 1, orderId, part: 0, sums: { ...sums, capturedMinor } } }) as const
+    await rig.note([expired(late.orderId, 0), expired(paid.orderId, 1399)])
     expect((await rig.see(late.orderId)).state).toBe('cancelled')
     expect((await rig.see(paid.orderId)).state).toBe('paid')
   })
 
   test('a charge without an answer calls for attention until it has one', async () => {
     const { orderId } = await rig.place()
-    const checking = (unknown: boolean) =>
-      rig.write((context) =>
-        rig.orders.noteChecking(context, [
-          { orderId, event: { requestId: 1, orderId, part: 0, unknown }, commandId: 'x', actor: 'flow:test' },
-        ]),
-      )
+    const checking = (unknown: boolean) => rig.note([{ type: 'payments.checking', event: { requestId: 1, orderId, part: 0, unknown } }])
     await checking(true)
     expect((await rig.see(orderId)).attention).toEqual(['unknown_payment'])
     await checking(false)
@@ -261,7 +253,7 @@ describe('changing', () => {
     expect(await rig.breaks()).toContain(`order ${orderId} is pending_payment, its items fold to cancelled`)
     await rig.sql(`update orders.item set state = 'pending_payment' where order_id = ${orderId}`)
     await rig.sql(`update orders.orders set state = 'lost', money_state = 'over', version = version + 1 where id = ${orderId}`)
-    const drift = () => rig.t.databases.of('orders').read(rig.t.live, (context) => rig.orders.findDrift(context, [orderId]))
+    const drift = () => rig.t.databases.of('orders').read(rig.t.live, (context) => findDrift(context, [orderId]))
     expect((await drift()).map(({ level, stored, expected, against }) => `${level} ${stored} ${expected} ${against}`).toSorted()).toEqual([
       'money over none fold',
       'money over none log',
@@ -296,10 +288,16 @@ describe('changing', () => {
         part: 0,
         sums,
       }
-      const noted = await rig.orders.noteMoney(
+      const noted = await rig.orders.notePaymentFacts(
         context,
         // Told twice, so that it goes the way that reads first.
-        [one, two, one, two].map(({ orderId }) => ({ orderId, event: { ...event, orderId }, commandId: 'x', actor: 'flow:test' })),
+        [one, two, one, two].map(({ orderId }) => ({
+          type: 'payments.moved',
+          orderId,
+          event: { ...event, orderId },
+          commandId: 'x',
+          actor: 'flow:test',
+        })),
       )
       expect(noted.every(({ ok }) => ok)).toBe(true)
       // By hand and without the order's lock, between the reading and the writing.

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type OrdersRig, openOrdersRig } from '#test/orders-rig.ts'
+import { findDrift } from './drift.ts'
 
 let rig: OrdersRig
 beforeAll(async () => {
@@ -62,7 +63,7 @@ async function play(orderId: number, { id, input }: { id: string; input: object 
   if (id === 'expire') {
     const sums = { dueMinor: 0, authorizedMinor: 0, capturedMinor: 0, refundedMinor: 0, goodwillMinor: 0 }
     const event = { requestId: 1, orderId, part: 1000, sums }
-    await rig.write((context) => rig.orders.noteExpired(context, [{ orderId, event, commandId: 'x', actor: 'flow:test' }]))
+    await rig.note([{ type: 'payments.expired', event }])
     return
   }
   await rig.run(id, [{ order: String(orderId), ...input }])
@@ -80,7 +81,7 @@ test('whatever is asked of orders, in whatever order, every law holds, the log r
       }
       const { orderId } = await rig.place({ sections: [section, own], totalMinor: 1399 + 31 + 294 })
       for (const each of steps) await play(orderId, each)
-      expect(await rig.t.databases.of('orders').read(rig.t.live, (context) => rig.orders.findDrift(context, [orderId]))).toEqual([])
+      expect(await rig.t.databases.of('orders').read(rig.t.live, (context) => findDrift(context, [orderId]))).toEqual([])
       await expectEventsAddUp(orderId)
       await expectRowsAddUp(orderId)
     }),

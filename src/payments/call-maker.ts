@@ -70,7 +70,7 @@ export function openCallMaker({ gateways, health, installation, returnUrl, log }
       health.note(scope.traffic, charge.gateway, result.outcome)
       return result
     },
-    async followUp(scope, { followUpId, orderId, kind, gateway: name, chargeRef: gatewayRef, amountMinor, currency, last }) {
+    async followUp(scope, { followUpId, orderId, kind, gateway: name, chargeRef: gatewayRef, amountMinor, currency, last, stray }) {
       const { traffic, rehearsalId } = scope
       const key = keyOf(installation, traffic, kind, followUpId)
       const call = {
@@ -84,7 +84,7 @@ export function openCallMaker({ gateways, health, installation, returnUrl, log }
         ...(kind === 'capture' ? { last } : {}),
       }
       const gateway = gateways.get(name)
-      const asked = kind === 'credit' ? gateway?.credit?.(call) : gateway?.[kind](call)
+      const asked = kind === 'credit' ? gateway?.credit?.({ ...call, stray }) : gateway?.[kind](call)
       const result: FollowUpResult = (await asked?.catch((error: unknown): FollowUpResult => {
         log({ message: `${kind} ${followUpId} broke off`, error })
         if (error instanceof ShadowRefused) return { outcome: 'failed', reason: 'shadow_refused' }

@@ -39,6 +39,8 @@ export interface FollowUpCall extends GatewayCall {
 export interface CreditCall extends FollowUpCall {
   /** Our order id, for which it is booked. */
   readonly reference: string
+  /** It gives back a charge that was found after it had been given up, which the order never had. */
+  readonly stray: boolean
 }
 
 export interface QueryCall extends GatewayCall {

@@ -32,6 +32,7 @@ export interface FollowUpToMake {
   readonly amountMinor: number
   readonly currency: string
   readonly last: boolean
+  readonly stray: boolean
 }
 
 /** A webhook that is in the inbox and still to be applied. Without a notice its gateway has to be asked what it is about. */
@@ -71,9 +72,9 @@ export async function finishBook(parts: PaymentParts, context: WriteContext, boo
   await writeBook(context, book, ids)
   if (fresh.length > 0) {
     const calls = fresh.map((row, index): FollowUpToMake => {
-      const { kind, gateway, chargeRef, amountMinor, last } = row
+      const { kind, gateway, chargeRef, amountMinor, last, stray } = row
       const { orderId, currency } = book.requestOf(row)
-      return { followUpId: ids[index] ?? 0, orderId, kind, gateway, chargeRef, amountMinor, last, currency }
+      return { followUpId: ids[index] ?? 0, orderId, kind, gateway, chargeRef, amountMinor, last, stray, currency }
     })
     context.afterCommit(() => parts.handOff.followUps(context, calls))
   }

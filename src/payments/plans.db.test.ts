@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { card, openPaymentsRig, type PaymentsRig } from './payments-rig.ts'
+import { openSandboxTwin } from '#partners/sandbox-pg/twin.ts'
+import { guardTraffic } from './gateway.ts'
+import { card, openPaymentsRig, type PaymentsRig, rigSecret } from './payments-rig.ts'
 
 describe('payments by plan, on a real database', () => {
   let rig: PaymentsRig
@@ -156,6 +158,20 @@ describe('payments by plan, on a real database', () => {
     expect((await rig.told(order)).filter((each) => each === 'expired')).toHaveLength(1)
     await rig.plan({ legs: [card('tok_ok')] }, { orderId: order })
     expect(await rig.stateOf(order)).toBe('covered')
+    await rig.expectGreen()
+  })
+
+  test('what is being captured when its time is over does not expire before the end of the capture is known', async () => {
+    const legs = [card('tok_capture_timeout', { amountMinor: 500 }), card('tok_ok')]
+    const order = await rig.plan({ legs, expiresAt: inMinutes(10) })
+    expect(await rig.request(order)).toMatchObject({ state: 'partially_covered', capturedMinor: 1_499 })
+    const twin = openSandboxTwin({ name: 'sandbox', engine: rig.engine, webhookSecret: rigSecret })
+    const silent = rig.another(guardTraffic({ ...twin, queryFollowUp: () => Promise.reject(new Error('no answer')) }, 'sandbox'))
+    rig.t.clock.set(new Date(inMinutes(11)))
+    await silent.sweep(rig.t.live)
+    expect(await rig.stateOf(order)).toBe('partially_covered')
+    await rig.sweepAfter(60 * 60_000)
+    expect(await rig.request(order)).toMatchObject({ state: 'covered', capturedMinor: 1_999 })
     await rig.expectGreen()
   })
 

@@ -40,13 +40,17 @@ export async function raiseDue(
   return outcomes
 }
 
-/** Ends requests whose time is over and that nobody has paid. Whoever paid in the meantime was first. */
+/**
+ * Ends requests whose time is over and that nobody has paid. Whoever paid in the meantime was first; while a capture is out nobody
+ * knows, and the next sweep looks again.
+ */
 export async function expireRequests(parts: PaymentParts, context: WriteContext, requestIds: readonly number[]): Promise<number> {
   const book = await openBook(context, parts.mixes.rules(context.traffic), 'requests', requestIds)
   let expired = 0
   for (const request of book.requests.values()) {
     const isDue = request.closed === 0 && request.expiresAt !== null && request.expiresAt <= context.now
-    if (!isDue || isSecured(book, request)) continue
+    const isTaking = book.legsOf(request).some((leg) => leg.captureHeldMinor > 0)
+    if (!isDue || isTaking || isSecured(book, request)) continue
     expire(book, request, { cause: 'nobody paid in time', commandId: `expire ${request.id}`, actor: 'system:payments' })
     expired += 1
   }

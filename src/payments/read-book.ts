@@ -51,6 +51,12 @@ const lockBy = (kind: Kind): Statement<StoredRequest> =>
          where request.id in (${requestIdsBy[kind]}) order by request.id for no key update`,
   )
 
+/** Locks the requests of attempts, in ascending id, without reading anything of them. */
+export const holdRequests = statement(
+  'payments.hold_by_attempts',
+  `select request.id from payments.request where request.id in (${requestIdsBy.attempts}) order by request.id for no key update`,
+)
+
 interface StoredLeg {
   id: number
   requestId: number

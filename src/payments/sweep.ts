@@ -78,10 +78,10 @@ const claimFollowUps = statement<FollowUpToMake & { createdAt: Date }>(
      update payments.follow_up set looks = least(looks + 1, 32767), version = version + 1,
        look_at = $1::timestamptz + ($3::integer[])[least(looks + 2, cardinality($3::integer[]))] * interval '1 millisecond'
      where id in (select id from due)
-     returning id, request_id, kind, gateway, charge_ref, amount_minor, last, created_at
+     returning id, request_id, kind, gateway, charge_ref, amount_minor, last, stray, created_at
    )
    select claimed.id as "followUpId", request.order_id as "orderId", claimed.kind, claimed.gateway, claimed.charge_ref as "chargeRef",
-     claimed.amount_minor as "amountMinor", request.currency, claimed.last, claimed.created_at as "createdAt"
+     claimed.amount_minor as "amountMinor", request.currency, claimed.last, claimed.stray, claimed.created_at as "createdAt"
    from claimed join payments.request on request.id = claimed.request_id`,
 )
 
@@ -236,16 +236,15 @@ async function sendRetries({ database, parts, most }: SweepOptions, scope: Scope
   })
 }
 
-async function expireDue({ database, parts, most }: SweepOptions, scope: Scope): Promise<number> {
-  return database.write(scope, async (context) => {
-    const due = await context.query(findExpired, [context.now, most])
-    if (due.length === 0) return 0
-    return expireRequests(
-      parts,
-      context,
-      due.map((request) => request.id),
-    )
-  })
+async function expireDue({ database, parts, most, log }: SweepOptions, scope: Scope): Promise<number> {
+  const due = await database.read(scope, (context) => context.query(findExpired, [context.now, most]))
+  let expired = 0
+  const end = async (requests: readonly { id: number }[]): Promise<void> => {
+    const ids = requests.map(({ id }) => id)
+    expired += await database.write(scope, (context) => expireRequests(parts, context, ids))
+  }
+  await writeBatchOrAlone(due, end, log)
+  return expired
 }
 
 interface Questioned {

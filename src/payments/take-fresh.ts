@@ -2,15 +2,16 @@ import { statement, type WriteContext } from '#platform/database.ts'
 import { type PaymentsMoved, paymentsMoved } from './events.ts'
 import type { AttemptResult } from './record-results.ts'
 import type { Means } from './payment-plan.ts'
+import { holdRequests } from './read-book.ts'
 
 /**
  * Most charges succeed, and nothing has happened to their payment since it was asked for: one leg for all that is due, one
  * attempt, each row as it was born (version 1). What follows for those is the same for each, so it needs no reading and no
  * deciding: one statement finds them by compare-and-set and takes the money. The rest goes the way that reads first.
  *
- * Requests are locked first, in ascending id, as everywhere. A row that was changed while we waited for its request has a higher
- * version than the snapshot shows: then fewer rows change than were found, the statement fails as a serialization failure, and
- * its second run passes them over.
+ * Requests of the whole batch are locked before, in ascending id, as everywhere: those that go the other way, too, or the two ways
+ * would take their locks in different order. What was changed while we waited for a lock this later statement sees; should fewer rows
+ * change than were found after all, it fails as a serialization failure.
  */
 const take = statement<Taken>(
   'payments.take_fresh',
@@ -27,13 +28,9 @@ const take = statement<Taken>(
        select means, amount_minor from payments.leg
        where leg.id = attempt.leg_id and state = 'created' and leg.version = 1 and mode = 'charge' and leg.amount_minor = attempt.amount_minor offset 0
      ) as leg
-   ), locked as materialized (
-     select request.id from payments.request where request.id = any(array(select request_id from found)) and request.version = 1
-     order by request.id for no key update
    ), requests as (
      update payments.request set state = 'covered', version = request.version + 1
-     from found join locked on locked.id = found.request_id
-     where request.id = found.request_id and request.state = 'processing' and request.version = 1 and request.closed = 0
+     from found where request.id = found.request_id and request.state = 'processing' and request.version = 1 and request.closed = 0
        and request.amount_minor = found.amount_minor and request.reduced_minor = 0 and request.expires_at is null and request.release_minor is null
      returning request.id, request.order_id, request.part, request.store_id, request.customer_id, request.currency, found.id as attempt_id,
        found.leg_id, found.gateway, found.means, found.amount_minor, found.gateway_ref, found.cause
@@ -86,7 +83,11 @@ export async function takeFresh(context: WriteContext, results: readonly Attempt
     causes.push(cause)
   }
   if (ids.length === 0) return new Set()
-  const taken = await context.query(take, [ids, refs, causes, actor, context.traffic, context.rehearsalId, context.now])
+  // Sent together; the server runs the second when the first has its locks.
+  const [, taken] = await Promise.all([
+    context.query(holdRequests, [results.map(({ attemptId }) => attemptId)]),
+    context.query(take, [ids, refs, causes, actor, context.traffic, context.rehearsalId, context.now]),
+  ])
   await context.announce(taken.map((row) => ({ key: String(row.orderId), type: paymentsMoved, payload: movedOf(row) })))
   return new Set(taken.map(({ attemptId }) => attemptId))
 }

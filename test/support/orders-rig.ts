@@ -1,9 +1,11 @@
-import { openOrders, type Orders } from '#orders'
+import { openOrders, type Orders, type PaymentFact } from '#orders'
 import type { Outcome } from '#kernel/outcome.ts'
 import type { PaymentSums, PaymentsMoved } from '#payments'
 import type { Scope, WriteContext } from '#platform/database.ts'
 import type { Asked } from '#platform/operation.ts'
 import { openTestDatabases, type TestDatabases } from '#test/databases.ts'
+
+type Told = { [T in PaymentFact['type']]: Pick<Extract<PaymentFact, { type: T }>, 'type' | 'event'> }[PaymentFact['type']]
 
 /** An order as a storefront places it; two lines, one section. */
 export interface SomeOrder {
@@ -39,6 +41,8 @@ export interface OrdersRig {
   see(orderId: number): Promise<SeenOrder>
   /** Tells that a part is covered: captured as much as is due. */
   cover(orderIds: number[], part?: number, dueMinor?: number): Promise<void>
+  /** Notes what payments tell, in one transaction. */
+  note(facts: readonly Told[]): Promise<Outcome<unknown>[]>
   tell(events: { orderId: number; part?: number; covered?: boolean; sums: Partial<PaymentSums> }[]): Promise<void>
   move(orderId: number, to: string, itemNos: number[]): Promise<void>
   write<T>(work: (context: WriteContext) => Promise<T>): Promise<T>
@@ -113,26 +117,30 @@ export async function openOrdersRig(): Promise<OrdersRig> {
     ],
     ...changes,
   })
-  const tell: OrdersRig['tell'] = async (events) => {
-    const outcomes = await database.write(t.live, (context) =>
-      orders.noteMoney(
+  const note: OrdersRig['note'] = (facts) =>
+    database.write(t.live, (context) =>
+      orders.notePaymentFacts(
         context,
-        events.map(({ orderId, part = 0, covered = false, sums }) => {
-          const event: PaymentsMoved = {
-            requestId: orderId,
-            orderId,
-            part,
-            storeId: 'main',
-            customerId: 'c1',
-            currency: 'CAD',
-            movement: null,
-            reason: '',
-            covered,
-            sums: { dueMinor: 0, authorizedMinor: 0, capturedMinor: 0, refundedMinor: 0, goodwillMinor: 0, ...sums },
-          }
-          return { orderId, event, commandId: `payments.moved/${++commands}`, actor: 'flow:test' }
-        }),
+        facts.map((fact) => ({ ...fact, orderId: fact.event.orderId, commandId: `${fact.type}/${++commands}`, actor: 'flow:test' })),
       ),
+    )
+  const tell: OrdersRig['tell'] = async (events) => {
+    const outcomes = await note(
+      events.map(({ orderId, part = 0, covered = false, sums }) => {
+        const event: PaymentsMoved = {
+          requestId: orderId,
+          orderId,
+          part,
+          storeId: 'main',
+          customerId: 'c1',
+          currency: 'CAD',
+          movement: null,
+          reason: '',
+          covered,
+          sums: { dueMinor: 0, authorizedMinor: 0, capturedMinor: 0, refundedMinor: 0, goodwillMinor: 0, ...sums },
+        }
+        return { type: 'payments.moved', event }
+      }),
     )
     for (const outcome of outcomes) if (!outcome.ok) throw new Error(JSON.stringify(outcome))
   }
@@ -159,6 +167,7 @@ export async function openOrdersRig(): Promise<OrdersRig> {
         }),
       )
     },
+    note,
     tell,
     async move(orderId, to, itemNos) {
       const [outcome] = await database.write(t.live, (context) =>
