@@ -42,14 +42,16 @@ export async function checkAll(traffic: Traffic, databases: Databases, relay: Re
     read('routing', contexts.routing.check),
     read('tracking', contexts.tracking.check),
     contexts.analytics.check(houseScope(traffic)),
+    contexts.payments.compareWithLogs(houseScope(traffic)),
     relay.backlog(traffic),
     checkMoney(traffic, databases, contexts),
   ])
-  const [orders, payments, ledger, fulfilment, routing, tracking, analytics, backlog, money] = results
+  const [orders, payments, ledger, fulfilment, routing, tracking, analytics, gateways, backlog, money] = results
   const named = (context: string, result: CheckResult): CheckResult => ({ ...result, check: `${context}: ${result.check}` })
   return [
     ...orders.map((result) => named('orders', result)),
     ...payments.map((result) => named('payments', result)),
+    ...gateways.map((result) => named('payments', result)),
     ...ledger.map((result) => named('ledger', result)),
     ...fulfilment.map((report) => named('fulfilment', resultOf(report))),
     ...routing.map((report) => named('routing', resultOf(report))),

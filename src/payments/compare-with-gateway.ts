@@ -1,15 +1,6 @@
-import { type ReadContext, statement } from '#platform/database.ts'
+import { type ContextDatabase, type ReadContext, type Scope, statement } from '#platform/database.ts'
 import type { Check } from './check-payments.ts'
-import { readKey } from './gateway.ts'
-
-/** One movement of money as a gateway's own log tells it. */
-export interface GatewayMovement {
-  /** Ours, of what moved the money: the charge, the capture or the refund; of a chargeback that of the charge. */
-  readonly key: string
-  readonly kind: 'charge' | 'capture' | 'refund' | 'chargeback' | 'chargeback_reversed'
-  readonly amountMinor: number
-  readonly currency: string
-}
+import { type GatewayMovement, type PaymentGateway, readKey } from './gateway.ts'
 
 /** Breaks told per comparison. */
 const breaksMost = 100
@@ -121,4 +112,25 @@ export async function comparePayments(
   )
   await compare(`no leg is charged twice at ${gateway}`, read.query(chargedTwice, [chargeIds]))
   return compared
+}
+
+/** Compares with the logs of all gateways that show theirs. One that can not be read is a break; one that has forgotten proves nothing. */
+export async function compareWithLogs(
+  database: ContextDatabase,
+  scope: Scope,
+  gateways: Iterable<PaymentGateway>,
+  installation: string,
+): Promise<Check[]> {
+  const checks: Check[] = []
+  for (const { name, readLog } of gateways) {
+    if (readLog === undefined) continue
+    try {
+      const { movements, complete } = await readLog()
+      if (complete) checks.push(...(await database.survey(scope, (read) => comparePayments(read, name, movements, installation))))
+      else checks.push({ check: `the log of ${name} begins too late to be compared`, breaks: [] })
+    } catch (error) {
+      checks.push({ check: `the log of ${name} can be read`, breaks: [error instanceof Error ? error.message : String(error)] })
+    }
+  }
+  return checks
 }

@@ -150,6 +150,21 @@ export interface SettlementFile {
   readonly problems: readonly { readonly line: number; readonly problem: string }[]
 }
 
+/** One movement of money as a gateway's own log tells it. */
+export interface GatewayMovement {
+  /** Ours, of what moved the money: the charge, the capture or the refund; of a chargeback that of the charge. */
+  readonly key: string
+  readonly kind: 'charge' | 'capture' | 'refund' | 'chargeback' | 'chargeback_reversed'
+  readonly amountMinor: number
+  readonly currency: string
+}
+
+export interface GatewayLog {
+  readonly movements: readonly GatewayMovement[]
+  /** False: the gateway has forgotten older ones. */
+  readonly complete: boolean
+}
+
 export interface PaymentGateway {
   readonly name: string
   readonly means: readonly Means[]
@@ -175,6 +190,8 @@ export interface PaymentGateway {
   readonly finishBinding?: (call: GatewayCall & { readonly gatewayRef: string }) => Promise<BindCardResult>
   /** Reads the gateway's settlement file. Throws only for a file of another shape altogether. */
   readonly readSettlement?: (file: string) => SettlementFile
+  /** Everything that moved there, of whichever traffic; only sandboxes show it. Throws when it can not be read now. */
+  readonly readLog?: () => Promise<GatewayLog>
 }
 
 /** Whether an adapter's calls end in a sandbox or touch real cards. */
@@ -218,7 +235,7 @@ export function guardTraffic(gateway: PaymentGateway, reach: GatewayReach): Guar
       pass([call])
       return act(call)
     }
-  const { chargeAtOnce, credit, readNotice, bindCard, finishBinding, readSettlement } = gateway
+  const { chargeAtOnce, credit, readNotice, bindCard, finishBinding, readSettlement, readLog } = gateway
   return {
     name: gateway.name,
     means: gateway.means,
@@ -245,6 +262,7 @@ export function guardTraffic(gateway: PaymentGateway, reach: GatewayReach): Guar
     ...(bindCard === undefined ? {} : { bindCard: guarded(bindCard) }),
     ...(finishBinding === undefined ? {} : { finishBinding: guarded(finishBinding) }),
     ...(readSettlement === undefined ? {} : { readSettlement }),
+    ...(readLog === undefined ? {} : { readLog }),
   }
 }
 

@@ -1,7 +1,6 @@
 export type { CancelledOrRefunded, CancelOrRefund, RefundKind } from './cancel-or-refund.ts'
 export type { Captured, CaptureFor } from './capture-payments.ts'
 export type { Check } from './check-payments.ts'
-export type { GatewayMovement } from './compare-with-gateway.ts'
 export {
   type Movement,
   type OfRequest,
@@ -28,6 +27,8 @@ export {
   type FollowUpResult,
   type GatewayCall,
   type GatewayCalls,
+  type GatewayLog,
+  type GatewayMovement,
   type GatewayNotice,
   type GatewayReach,
   type GuardedGateway,

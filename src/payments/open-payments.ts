@@ -9,10 +9,10 @@ import { type CaptureFor, type Captured, captureFor } from './capture-payments.t
 import { cardOperations } from './card-operations.ts'
 import { openCashGateway } from './cash-gateway.ts'
 import { type Check, checkPayments } from './check-payments.ts'
-import { comparePayments, type GatewayMovement } from './compare-with-gateway.ts'
+import { comparePayments, compareWithLogs } from './compare-with-gateway.ts'
 import { openExecutor, type PaymentExecutor } from './executor.ts'
 import { findPayments, type PaymentView } from './find-payments.ts'
-import { type GuardedGateway, guardTraffic } from './gateway.ts'
+import { type GatewayMovement, type GuardedGateway, guardTraffic } from './gateway.ts'
 import { GatewayHealth } from './gateway-health.ts'
 import { mixOperations } from './mix-operations.ts'
 import { Mixes } from './mixes.ts'
@@ -59,6 +59,8 @@ export interface Payments {
   /** Resolves by query what has no end yet, sends what is due, ends what has expired, applies webhooks left behind. Run it every second or so. */
   sweep(scope: Scope): Promise<Swept>
   check(read: ReadContext): Promise<Check[]>
+  /** Compares with the own log of each gateway that shows one. */
+  compareWithLogs(scope: Scope): Promise<Check[]>
   compareWithGateway(read: ReadContext, gateway: string, movements: readonly GatewayMovement[]): Promise<Check[]>
   readonly executor: PaymentExecutor
   readonly operations: readonly Operation[]
@@ -128,6 +130,7 @@ export function openPayments(deps: PaymentsDeps): Payments {
     ...faces,
     sweep: (scope) => sweepPayments({ database, parts, executor, calls, concurrency: 16, most: 500, log }, scope),
     check: checkPayments,
+    compareWithLogs: (scope) => compareWithLogs(database, scope, gateways.values(), installation),
     compareWithGateway: (read, gateway, movements) => comparePayments(read, gateway, movements, installation),
     executor,
     operations: [...paymentOperations(faces), ...mixOperations(mixes), ...cardOperations(cards)],

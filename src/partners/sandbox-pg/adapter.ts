@@ -1,4 +1,5 @@
 import type { ChargeCall, FollowUpCall, PaymentGateway } from '#payments'
+import type { SandboxMovement } from './movements.ts'
 import { profileOf, type SandboxProfile } from './profiles.ts'
 import { readSandboxSettlement } from './read-settlement.ts'
 import { verifySandboxWebhook } from './webhook-signature.ts'
@@ -25,6 +26,9 @@ export interface SandboxAdapterOptions {
 }
 
 type Sent = { readonly answer: WireAnswer } | CallFailure
+
+/** A page of the log is long, and nobody waits for it at a till. */
+const logTimeoutMs = 30_000
 
 /** A sandbox PG over real HTTP, with kept-alive connections (those of Node's fetch) and a time-out on every call. */
 export function openSandboxAdapter(options: SandboxAdapterOptions): PaymentGateway {
@@ -85,6 +89,22 @@ export function openSandboxAdapter(options: SandboxAdapterOptions): PaymentGatew
       return 'answer' in sent ? bindResultOf(sent.answer) : { outcome: 'unknown', reason: sent.reason }
     },
     readSettlement: (file) => readSandboxSettlement(profile, file),
+    async readLog() {
+      const movements: SandboxMovement[] = []
+      let complete = true
+      for (let after: number | null = 0; after !== null; ) {
+        const url = `${baseUrl}/log?after=${after}&limit=10000`
+        const response = await fetch(url, { signal: AbortSignal.timeout(logTimeoutMs) }).catch((error: unknown) => {
+          throw new Error(`${name} did not show its log: ${failureOf(error).reason}`)
+        })
+        if (!response.ok) throw new Error(`${name} answered ${response.status} when it was asked for its log`)
+        const page = (await response.json()) as { forgotten: number; movements: SandboxMovement[]; next: number | null }
+        movements.push(...page.movements)
+        complete = page.forgotten === 0
+        after = page.next
+      }
+      return { movements, complete }
+    },
   }
 }
 

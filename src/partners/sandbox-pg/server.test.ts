@@ -291,6 +291,9 @@ describe('what the sandbox PG shows to people and tests', () => {
     }
     expect(read).toEqual(whole)
     expect((await fetch(`${server.url}/log?after=x`)).status).toBe(400)
+    expect(await adapterOf(server).readLog?.()).toEqual({ movements: server.engine.log().movements, complete: true })
+    await expect(adapterOf({ url: `${server.url}/elsewhere` }).readLog?.()).rejects.toThrow('pg answered 404')
+    await expect(adapterOf({ url: 'http://127.0.0.1:1' }).readLog?.()).rejects.toThrow('pg did not show its log')
   })
 
   test('all four start together under their own names, and their ports follow each other', async () => {
