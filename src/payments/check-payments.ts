@@ -67,7 +67,7 @@ const checks = [
          coalesce(sum(amount_minor) filter (where kind in ('refund', 'credit') and state <> 'wallet'), 0) as held,
          coalesce(sum(amount_minor) filter (where kind in ('refund', 'credit') and state = 'succeeded'), 0) as refunded,
          bool_or(kind = 'void' and state in ('succeeded', 'manual')) or bool_or(kind = 'capture' and state = 'succeeded' and last) as released
-       from payments.follow_up where follow_up.leg_id = leg.id and not follow_up.stray
+       from payments.follow_up where follow_up.request_id = leg.request_id and follow_up.leg_id = leg.id and not follow_up.stray
      ) as done
      cross join lateral (select case when leg.mode = 'charge' then succeeded.amount else done.captured end as amount) as taken
      cross join lateral (
@@ -102,7 +102,7 @@ const checks = [
     'what is set aside and not wanted is being let go',
     `select format('leg %s (%s) has %s set aside that nobody wants, and no void under way', leg.id, leg.state, leg.authorized_minor) as told
      from payments.leg where leg.authorized_minor > 0 and leg.unneeded_minor = leg.authorized_minor and not exists (
-       select from payments.follow_up where follow_up.leg_id = leg.id and kind = 'void' and state in ('sent', 'pending', 'unknown'))`,
+       select from payments.follow_up where follow_up.request_id = leg.request_id and follow_up.leg_id = leg.id and kind = 'void' and state in ('sent', 'pending', 'unknown'))`,
   ),
   check(
     'all or none: no leg is kept where another of its round has failed',
@@ -125,7 +125,7 @@ const checks = [
     `select format('attempt %s took %s after it was given up and nothing gives it back', attempt.id, attempt.amount_minor) as told
      from payments.attempt
      where state = 'succeeded' and retired <> 0 and not exists (
-       select from payments.follow_up where follow_up.attempt_id = attempt.id and stray and follow_up.amount_minor = attempt.amount_minor)`,
+       select from payments.follow_up where follow_up.request_id = attempt.request_id and follow_up.attempt_id = attempt.id and stray and follow_up.amount_minor = attempt.amount_minor)`,
   ),
   check(
     'no part of an order is paid twice',

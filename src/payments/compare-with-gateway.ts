@@ -55,14 +55,17 @@ const compareDisputes = statement<{ told: string }>(
 /** Money of one leg came in by more than one of its attempts, and not all but one went back. */
 const chargedTwice = statement<{ told: string }>(
   'payments.charged_twice',
-  `select format('leg %s of order %s was charged %s times at the gateway and holds more than one of them', attempt.leg_id, min(request.order_id),
-     count(*)) as told
-   from unnest($1::bigint[]) as charged (id)
-   join payments.attempt on attempt.id = charged.id join payments.request on request.id = attempt.request_id
+  `with attempts as (
+     select attempt.id, attempt.leg_id, attempt.request_id, attempt.amount_minor, count(*) over (partition by attempt.leg_id) as times
+     from unnest($1::bigint[]) as charged (id) join payments.attempt on attempt.id = charged.id
+   ), repeated as materialized (select * from attempts where times > 1)
+   select format('leg %s of order %s was charged %s times at the gateway and holds more than one of them', leg_id, min(request.order_id), count(*)) as told
+   from repeated join payments.request on request.id = repeated.request_id
    where not exists (
-     select from payments.follow_up where follow_up.attempt_id = attempt.id and follow_up.kind in ('refund', 'credit') and follow_up.state <> 'wallet'
-     having sum(follow_up.amount_minor) = attempt.amount_minor)
-   group by attempt.leg_id having count(*) > 1
+     select from payments.follow_up
+     where follow_up.request_id = repeated.request_id and follow_up.attempt_id = repeated.id and kind in ('refund', 'credit') and follow_up.state <> 'wallet'
+     having sum(follow_up.amount_minor) = repeated.amount_minor)
+   group by leg_id having count(*) > 1
    limit ${breaksMost}`,
 )
 
