@@ -103,6 +103,7 @@ export async function runDay({ orders, seed, kills = 0, say = () => undefined }:
     await day.end()
     say(`everything is delivered after ${secondsSince(day.began)} s; checking`)
     const breaks = await stopAndCheck(house)
+    say(`throughline check has ended after ${secondsSince(day.began)} s with ${breaks.length} breaks; comparing the books`)
     const books = await dayBooks(folder, pgs, day.told)
     const { told } = day
     return {
