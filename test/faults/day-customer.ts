@@ -224,6 +224,7 @@ async function customerPays(people: People, order: DayOrder, orderId: number): P
     if (seen?.requests.some(({ state }) => state === 'open')) return
     await wait(order, turn)
   }
+  people.told.left.add(order.key)
   countUp(people.told.counts, `${order.pay}: the customer gave up waiting for a page`)
 }
 
