@@ -51,7 +51,16 @@ async function untilReady(folder: ServerFolder, server: Spawned): Promise<void> 
     },
     readyWithinMs,
     'a ready server',
-  )
+  ).catch(async (error: unknown) => {
+    const answer = await fetch(`${folder.url}/health/ready`, { signal: AbortSignal.timeout(10_000) }).then(
+      async (response) => `${response.status} ${await response.text()}`,
+      String,
+    )
+    throw new Error(
+      `the server says ${answer}; PostgreSQL is ${folder.postmaster() ?? 'away'}; it said:\n${server.output().slice(-2_000)}`,
+      { cause: error },
+    )
+  })
 }
 
 /** Each three kills meet each victim once, in an order of the seed's. */
