@@ -8,7 +8,8 @@ import { openHttp } from '#platform/http-server.ts'
 import { pendingMigrations } from '#platform/migrations.ts'
 import { openApiOf } from '#platform/openapi.ts'
 import { statement } from '#platform/database.ts'
-import { bothTraffics } from '#platform/request-context.ts'
+import { bothTraffics, type Traffic } from '#platform/request-context.ts'
+import { houseScope } from './check.ts'
 import type { Core, Log } from './core.ts'
 import type { Engines } from './engines.ts'
 
@@ -43,23 +44,33 @@ export async function openServer({ core, config, engines, clock, log, isStarting
     clock,
     log,
   })
+  // Asked on a connection of its own until all are there, and then no more: a rush has no time for it, and none goes away again.
+  const migrated = new Set<Traffic>()
+  const migrationsMissing = async (traffic: Traffic): Promise<string | null> => {
+    if (migrated.has(traffic)) return null
+    const files = await pendingMigrations(engines.server, traffic).catch(() => undefined)
+    if (files?.length === 0) migrated.add(traffic)
+    if (files === undefined) return 'can not be read'
+    return files.length === 0 ? null : `${files.length} are not applied, first ${files[0]}`
+  }
   await mountPages(app, {
     openApi: openApiOf(core.runner.operations, version, config.publicUrl ?? '/'),
     metrics: core.metrics,
     readiness: async () => {
-      const parts: Record<string, string | null> = { process: stopping ? 'is stopping' : isStarting() ? 'is starting' : null }
-      for (const traffic of bothTraffics) {
-        const scope = { traffic, rehearsalId: traffic === 'shadow' ? 'housekeeping' : null }
-        parts[`database ${traffic}`] = await core.databases
-          .of('platform')
-          .read(scope, (context) => context.query(ping))
-          .then(() => null)
-          .catch(() => 'does not answer')
-        parts[`migrations ${traffic}`] = await pendingMigrations(engines.server, traffic)
-          .then((files) => (files.length === 0 ? null : `${files.length} are not applied, first ${files[0]}`))
-          .catch(() => 'can not be read')
-      }
-      return parts
+      const found = await Promise.all(
+        bothTraffics.map(async (traffic): Promise<[string, string | null][]> => {
+          const database = core.databases
+            .of('platform')
+            .read(houseScope(traffic), (context) => context.query(ping))
+            .then(() => null)
+            .catch(() => 'does not answer')
+          return [
+            [`database ${traffic}`, await database],
+            [`migrations ${traffic}`, await migrationsMissing(traffic)],
+          ]
+        }),
+      )
+      return { process: stopping ? 'is stopping' : isStarting() ? 'is starting' : null, ...Object.fromEntries(found.flat()) }
     },
   })
   app.get<{ Params: { token: string } }>('/t/:token', async (request, reply) => {
