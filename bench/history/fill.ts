@@ -1,0 +1,204 @@
+import pg from 'pg'
+import { idsPerBlock } from '#platform/id-blocks.ts'
+import { orderNumberOf } from '#orders'
+import { seeded } from '#partners/made-city/index.ts'
+import type { BenchHouse } from '../support/server-process.ts'
+import { columnsOf, copiedTables, copyStatement, type Strides, templateOf } from './copy-tables.ts'
+import { liveOneDay, ordersWithWaybills } from './template-day.ts'
+
+export interface Fill {
+  readonly days: number
+  readonly ordersPerDay: number
+  /** Orders that are really placed and delivered; each day is so many copies of them. */
+  readonly template: number
+  readonly waybillsAnOrder: number
+  readonly say: (line: string) => void
+}
+
+/** Copies written by one statement. */
+const copiesAtOnce = 20
+
+/**
+ * Fills a database with days of history: one day is lived through every operation, and its rows are then copied with other ids,
+ * numbers, customers and days by statements over whole tables, so that what the laws of `check` say of one copy they say of all.
+ */
+export async function fillHistory(house: BenchHouse, { days, ordersPerDay, template, waybillsAnOrder, say }: Fill): Promise<void> {
+  const core = await house.core()
+  try {
+    await liveOneDay(core, ordersWithWaybills(house, template, waybillsAnOrder), say)
+  } finally {
+    await core.close()
+  }
+  say('the day that the others are made from has been lived')
+  const admin = new pg.Client(house.engines.server.admin('live'))
+  await admin.connect()
+  try {
+    // Whole tables are written here: no checkpoint and no vacuum in between.
+    for (const setting of [`max_wal_size = '24GB'`, 'autovacuum = off']) await admin.query(`alter system set ${setting}`)
+    await admin.query('select pg_reload_conf()')
+    const copiesPerDay = Math.max(1, Math.round(ordersPerDay / template))
+    const strides = await keepTemplate(admin)
+    await admin.query(`create table history.copy as select k::int, ((k - 1) / $1)::int + 1 as back from generate_series(1, $2::int) as k`, [
+      copiesPerDay,
+      copiesPerDay * days,
+    ])
+    await admin.query('create unique index on history.copy (k)')
+    await makeNumbers(admin, strides, copiesPerDay * days)
+    await foldBack(admin, days)
+    await copyCapacity(admin, { days, copiesPerDay, strides })
+    const indexes = await dropIndexes(admin)
+    for (const table of copiedTables) {
+      const insert = copyStatement(table, await columnsOf(admin, table.name), strides)
+      let rows = 0
+      const began = performance.now()
+      for (let from = 1; from <= copiesPerDay * days; from += copiesAtOnce)
+        rows += (await admin.query(insert, [from, Math.min(from + copiesAtOnce, copiesPerDay * days + 1)])).rowCount ?? 0
+      say(`${table.name}: ${rows} rows in ${((performance.now() - began) / 1000).toFixed(0)} s`)
+    }
+    for (const index of indexes) await admin.query(index)
+    await moveOn(admin, strides, copiesPerDay * days)
+    await admin.query('drop schema history cascade')
+    for (const setting of ['max_wal_size', 'autovacuum']) await admin.query(`alter system reset ${setting}`)
+    await admin.query('select pg_reload_conf()')
+    await admin.query('vacuum (analyze)')
+    await admin.query('checkpoint')
+  } finally {
+    await admin.end()
+  }
+}
+
+/** Sets the template's rows aside, so that copies are not copied, and finds how far apart ids must be. */
+async function keepTemplate(admin: pg.Client): Promise<Strides> {
+  // Triggers note what is changed by hand, and keys between tables hold by construction.
+  for (const setting of [
+    'session_replication_role = replica',
+    'synchronous_commit = off',
+    `work_mem = '256MB'`,
+    `maintenance_work_mem = '1GB'`,
+  ])
+    await admin.query(`set ${setting}`)
+  await admin.query('create schema history')
+  for (const { name } of copiedTables) await admin.query(`create table ${templateOf(name)} as table ${name}`)
+  const after = async (text: string): Promise<number> =>
+    Number((await admin.query<{ n: string }>(`select coalesce(max(id), 0) + 1 as n from ${text}`)).rows[0]?.n)
+  const blocks = (ids: number): number => Math.ceil(ids / idsPerBlock) * idsPerBlock
+  const serial = new Map<string, number>()
+  for (const { name, columns } of copiedTables) if (columns['id'] === 'serial') serial.set(name, await after(name))
+  return {
+    order: blocks(await after('orders.orders')),
+    payment: blocks(
+      await after(
+        '(select id from payments.request union all select id from payments.leg union all select id from payments.attempt) as ids',
+      ),
+    ),
+    waybill: await after('fulfilment.waybill'),
+    shipment: await after('tracking.shipment'),
+    quota: await after('routing.quota'),
+    route: await after('routing.route'),
+    serial,
+  }
+}
+
+/** Order numbers are made from ids by a rule of our code, so they are made here and read by the statements. */
+async function makeNumbers(admin: pg.Client, strides: Strides, copies: number): Promise<void> {
+  await admin.query('create table history.number (order_id bigint, number text)')
+  const { rows } = await admin.query<{ id: string; prefix: string }>(
+    `select o.id, s.prefix from ${templateOf('orders.orders')} o join orders.store s on s.id = o.store_id order by o.id`,
+  )
+  const random = seeded(4711)
+  for (let k = 1; k <= copies; k += 10) {
+    const ids: number[] = []
+    const numbers: string[] = []
+    for (let copy = k; copy < Math.min(k + 10, copies + 1); copy += 1) {
+      for (const { id, prefix } of rows) {
+        const at = Number(id) + copy * strides.order
+        ids.push(at)
+        numbers.push(orderNumberOf(prefix, at, 'live', random))
+      }
+    }
+    await admin.query('insert into history.number select * from unnest($1::bigint[], $2::text[])', [ids, numbers])
+  }
+  await admin.query('create unique index on history.number (order_id) include (number)')
+  await admin.query('analyze history.number')
+}
+
+/** Where shipments stand, with every instant in it so many days earlier. */
+async function foldBack(admin: pg.Client, days: number): Promise<void> {
+  await admin.query('create table history.projection (shipment_id bigint, back int, projection json)')
+  const { rows } = await admin.query<{ id: string; projection: string }>(
+    `select id, projection::text as projection from ${templateOf('tracking.shipment')}`,
+  )
+  for (let back = 1; back <= days; back += 1) {
+    const earlier = rows.map(({ projection }) =>
+      projection.replaceAll(/(?<=[:[,])\d{13}(?=[,}\]])/g, (instant) => String(Number(instant) - back * 86_400_000)),
+    )
+    await admin.query(
+      'insert into history.projection select id, $3, projection from unnest($1::bigint[], $2::json[]) as p (id, projection)',
+      [rows.map(({ id }) => id), earlier, back],
+    )
+  }
+  await admin.query('create unique index on history.projection (back, shipment_id)')
+  await admin.query('analyze history.projection')
+}
+
+interface Capacity {
+  readonly days: number
+  readonly copiesPerDay: number
+  readonly strides: Strides
+}
+
+/** Slots, quotas and routes of the days before, large enough for all copies of a day. */
+async function copyCapacity(admin: pg.Client, { days, copiesPerDay, strides }: Capacity): Promise<void> {
+  const day = (column: string): string => `to_char(${column}::date - back, 'YYYY-MM-DD')`
+  const used = `(select min(date)::date as first, max(date)::date - min(date)::date + 1 as span from routing.quota where used > 0)`
+  const { rows } = await admin.query<{ span: number }>(`select coalesce(max(span), 0)::int as span from ${used} as of`)
+  // Copied days must not fall onto each other nor onto the days that are still to come.
+  if ((rows[0]?.span ?? 0) < 1) throw new Error('the template has no assigned waybill')
+  for (const statement of [
+    'create table history.quota as select * from routing.quota where used > 0',
+    'create table history.route as select * from routing.route where stops > 0',
+    'create table history.slot as select distinct s.* from routing.slot s join history.quota q on (q.zone_id, q.date, q.slot_code) = (s.zone_id, s.date, s.code)',
+    `insert into routing.delivery_day select distinct ${day('date')} from history.slot, generate_series(1, ${days}) as back on conflict do nothing`,
+    `insert into routing.slot (zone_id, date, code, starts_at, ends_at, cut_off_at)
+     select zone_id, ${day('date')}, code, starts_at - back * interval '1 day', ends_at - back * interval '1 day', cut_off_at - back * interval '1 day'
+     from history.slot, generate_series(1, ${days}) as back on conflict do nothing`,
+    `insert into routing.quota (id, zone_id, date, slot_code, sku_type, capacity, used) overriding system value
+     select id + back * ${strides.quota}, zone_id, ${day('date')}, slot_code, sku_type, capacity * ${copiesPerDay}, used * ${copiesPerDay}
+     from history.quota, generate_series(1, ${days}) as back`,
+    `insert into routing.route (id, zone_id, date, slot_code, vehicle_id, starts_at, ends_at, weight_capacity_grams, volume_capacity_ml, pieces_capacity,
+       weight_grams, volume_ml, pieces, stops) overriding system value
+     select id + back * ${strides.route}, zone_id, ${day('date')}, slot_code, vehicle_id, starts_at - back * interval '1 day', ends_at - back * interval '1 day',
+       weight_capacity_grams * ${copiesPerDay}, volume_capacity_ml * ${copiesPerDay}, pieces_capacity * ${copiesPerDay},
+       weight_grams * ${copiesPerDay}, volume_ml * ${copiesPerDay}, pieces * ${copiesPerDay}, stops * ${copiesPerDay}
+     from history.route, generate_series(1, ${days}) as back`,
+  ])
+    await admin.query(statement)
+}
+
+/** Indexes that are no constraint are built anew at the end: one pass instead of a look-up a row. Returns how to build them. */
+async function dropIndexes(admin: pg.Client): Promise<string[]> {
+  const { rows } = await admin.query<{ name: string; definition: string }>(
+    `select i.indexrelid::regclass::text as name, pg_get_indexdef(i.indexrelid) as definition from pg_index i
+     where i.indrelid::regclass::text = any($1) and not exists (select from pg_constraint where conindid = i.indexrelid)`,
+    [copiedTables.map(({ name }) => name)],
+  )
+  for (const { name } of rows) await admin.query(`drop index ${name}`)
+  return rows.map(({ definition }) => definition)
+}
+
+/** What gives out ids goes on after the last copy. */
+async function moveOn(admin: pg.Client, strides: Strides, copies: number): Promise<void> {
+  const block = (stride: number): number => ((copies + 1) * stride) / idsPerBlock + 1
+  await admin.query(`update orders.id_block set next_block = greatest(next_block, $1)`, [block(strides.order)])
+  await admin.query(`update payments.id_block set next_block = greatest(next_block, $1)`, [block(strides.payment)])
+  const identities = [...copiedTables.map(({ name }) => name), 'routing.quota', 'routing.route']
+  for (const name of identities) {
+    const { rows } = await admin.query<{ sequence: string | null }>(
+      `select case when exists (select from information_schema.columns where table_schema = split_part($1, '.', 1)
+         and table_name = split_part($1, '.', 2) and column_name = 'id' and is_identity = 'YES') then pg_get_serial_sequence($1, 'id') end as sequence`,
+      [name],
+    )
+    const sequence = rows[0]?.sequence
+    if (sequence) await admin.query(`select setval($1, (select max(id) from ${name}))`, [sequence])
+  }
+}
