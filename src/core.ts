@@ -284,12 +284,15 @@ function defineJobs(jobs: Jobs, { relay, orders, payments, messaging, databases,
 /** Starts the rounds; only in processes with the role `jobs`. */
 export async function startRounds(jobs: Jobs): Promise<void> {
   await jobs.start()
-  await jobs.every('payments.sweep', 2_000)
-  await jobs.every('messaging.send_webhooks', 1_000)
-  await jobs.every('outbox.prune', 10_000)
-  await jobs.every('commands.prune', 3_600_000)
-  await jobs.every('orders.confirm', 3_600_000)
-  await jobs.every('idempotency.prune', 3_600_000)
+  // All at once: a server that is started again in a rush shares its loop with callers who have waited, and each turn takes long.
+  await Promise.all([
+    jobs.every('payments.sweep', 2_000),
+    jobs.every('messaging.send_webhooks', 1_000),
+    jobs.every('outbox.prune', 10_000),
+    jobs.every('commands.prune', 3_600_000),
+    jobs.every('orders.confirm', 3_600_000),
+    jobs.every('idempotency.prune', 3_600_000),
+  ])
 }
 
 const firstMigration = statement<{ at: number }>(

@@ -172,16 +172,18 @@ export function openJobs(options: JobsOptions): Jobs {
       return job.id ?? ''
     },
     async every(name, everyMs, data = null) {
-      for (const traffic of bothTraffics) {
-        const envelope: JobEnvelope = {
-          schemaVersion: definitionOf(name).schemaVersion,
-          traffic,
-          rehearsalId: traffic === 'shadow' ? housekeepingRehearsal : null,
-          traceId: null,
-          data,
-        }
-        await queueOf(traffic).upsertJobScheduler(name, { every: everyMs }, { name, data: envelope, opts: jobOptions(name) })
-      }
+      await Promise.all(
+        bothTraffics.map((traffic) => {
+          const envelope: JobEnvelope = {
+            schemaVersion: definitionOf(name).schemaVersion,
+            traffic,
+            rehearsalId: traffic === 'shadow' ? housekeepingRehearsal : null,
+            traceId: null,
+            data,
+          }
+          return queueOf(traffic).upsertJobScheduler(name, { every: everyMs }, { name, data: envelope, opts: jobOptions(name) })
+        }),
+      )
     },
     async start() {
       for (const traffic of bothTraffics) {

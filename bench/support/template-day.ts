@@ -3,7 +3,7 @@ import { systemContext } from '#platform/request-context.ts'
 import { playCityRound } from '../../src/cli/city.ts'
 import { isDrained } from '../../src/cli/session.ts'
 import type { Core } from '../../src/core.ts'
-import type { BenchHouse } from '../support/server-process.ts'
+import type { BenchHouse } from './server-process.ts'
 
 const typeOf = new Map<string, string>(goods.map(({ sku, skuType }) => [sku, skuType]))
 

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
-import { openBenchHouse } from '../support/server-process.ts'
-import { fillHistory } from './fill.ts'
+import { openBenchHouse } from './support/server-process.ts'
+import { fillHistory } from './support/fill-history.ts'
 
 // npm run history -- --dir DIR [--days 30] [--orders 60000] [--template 2000] [--waybills 2.5]: a database as after so many days of so many orders.
 const { values } = parseArgs({

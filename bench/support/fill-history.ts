@@ -2,7 +2,7 @@ import pg from 'pg'
 import { idsPerBlock } from '#platform/id-blocks.ts'
 import { orderNumberOf } from '#orders'
 import { seeded } from '#partners/made-city/index.ts'
-import type { BenchHouse } from '../support/server-process.ts'
+import type { BenchHouse } from './server-process.ts'
 import { columnsOf, copiedTables, copyStatement, type Strides, templateOf } from './copy-tables.ts'
 import { liveOneDay, ordersWithWaybills } from './template-day.ts'
 

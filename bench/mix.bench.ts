@@ -1,0 +1,168 @@
+import pg from 'pg'
+import { seeded } from '#partners/made-city/index.ts'
+import { fillHistory } from './support/fill-history.ts'
+import { openMix, type Past } from './support/mix.ts'
+import { driveOpen, type OpenLoadResult } from './support/open-load.ts'
+import { postgresCpuSeconds } from './support/postgres-cpu.ts'
+import { numberFlag, printReport } from './support/report.ts'
+import { readMetrics, statementsBetween } from './support/server-metrics.ts'
+import { openBenchHouse, startServer } from './support/server-process.ts'
+
+/**
+ * The mix of a day, by an open arrival model: at 400 requests/s, then pushed a quarter faster each step until the slowest hundredth
+ * takes 100 ms. `--dir DIR` is a folder that `npm run history` has filled; without it a small history is made first. Beside it, in
+ * the same run: one look-up by key through pg, as many at once as the server has connections for a context.
+ */
+const seconds = numberFlag('seconds', 300)
+const pushSeconds = numberFlag('push-seconds', 15)
+const ordinary = numberFlag('rate', 400)
+const dirAt = process.argv.indexOf('--dir')
+const dir = dirAt === -1 ? undefined : process.argv[dirAt + 1]
+const seed = 7
+
+const house = await openBenchHouse(dir === undefined ? {} : { DATA_DIR: dir })
+try {
+  if (dir === undefined)
+    await fillHistory(house, { days: 3, ordersPerDay: 2_000, template: 200, waybillsAnOrder: 2.5, say: () => undefined })
+  const admin = new pg.Client(house.engines.server.admin('live'))
+  await admin.connect()
+  const past = await pastOf(admin)
+  const { orders, waybills } = await sizeOf(admin)
+  const raw = await rawLookUps(admin, past.orderIds)
+  const server = await startServer(house)
+  const url = `http://127.0.0.1:${server.port}`
+  const mix = openMix(house, past, seed)
+  const random = seeded(seed + 1)
+  const drive = (perSecond: number, forSeconds: number, warmUpSeconds: number): Promise<OpenLoadResult> =>
+    driveOpen({
+      host: '127.0.0.1',
+      port: server.port,
+      perSecond,
+      seconds: forSeconds,
+      warmUpSeconds,
+      random,
+      next: mix.next,
+      answered: mix.answered,
+    })
+  const cpuNow = (): number =>
+    server.cpuSeconds() + [...postgresCpuSeconds(house.engines.postgresPid ?? 0).values()].reduce((sum, each) => sum + each, 0)
+
+  // Waybills are on their way when the measuring begins.
+  await drive(ordinary, 20, 1)
+  const before = { metrics: await readMetrics(url), cpu: cpuNow(), at: performance.now() }
+  let deepest = 0
+  const watching = setInterval(() => void readMetrics(url).then(({ deepestQueue }) => (deepest = Math.max(deepest, deepestQueue))), 5_000)
+  const ordinaryLoad = await drive(ordinary, seconds, 1)
+  clearInterval(watching)
+  const cpuShare = (cpuNow() - before.cpu) / ((performance.now() - before.at) / 1000) / 2
+  const statements = statementsBetween(before.metrics, await readMetrics(url))
+
+  let pushed = ordinaryLoad
+  let errors = ordinaryLoad.errors + ordinaryLoad.unanswered
+  for (let rate = ordinary * 1.5; ; rate *= 1.25) {
+    const step = await drive(rate, pushSeconds, 3)
+    process.stderr.write(
+      `${Math.round(rate)}/s: ${Math.round(step.perSecond)}/s answered, p99 ${step.p99Ms.toFixed(1)} ms, ${step.errors} errors\n`,
+    )
+    if (step.p99Ms >= 100 || step.unanswered > 0 || step.errors > 0) break
+    pushed = step
+  }
+  const repeated = await admin.query<{ n: number }>(
+    'select count(*)::int as n from (select number from orders.orders group by number having count(*) > 1) as r',
+  )
+  const kept = await admin.query<{ n: number }>(
+    `select count(*)::int as n from orders.idempotency where key like 'mix-%' and operation = 'orders.place'`,
+  )
+  await admin.end()
+  const memoryMb = server.peakMemoryMb()
+  await server.stop()
+  const [slowest] = statements
+  printReport({
+    bench: 'mix',
+    rows: [
+      { what: 'history: orders', value: orders, unit: '' },
+      { what: 'history: waybills', value: waybills, unit: '' },
+      { what: `at ${ordinary}/s for ${seconds} s: answered`, value: ordinaryLoad.perSecond, unit: '/s' },
+      { what: '  median', value: ordinaryLoad.p50Ms, unit: 'ms' },
+      { what: '  99th percentile', value: ordinaryLoad.p99Ms, unit: 'ms', beside: 'bar 20' },
+      { what: '  processor', value: cpuShare * 100, unit: '%', beside: 'bar 70, server and PostgreSQL on 2 cores' },
+      { what: '  deepest queue', value: deepest, unit: 'events', beside: 'bar 500' },
+      { what: '  slowest statement, 99th percentile', value: slowest?.p99Ms ?? 0, unit: 'ms', beside: `bar 5, ${slowest?.name ?? 'none'}` },
+      { what: 'pushed: highest rate below 100 ms', value: pushed.perSecond, unit: '/s', beside: 'bar 3,000' },
+      { what: '  99th percentile there', value: pushed.p99Ms, unit: 'ms' },
+      { what: 'memory of the server, peak', value: memoryMb, unit: 'MB' },
+      { what: 'raw: look-ups by key through pg', value: raw, unit: '/s' },
+    ],
+    figures: {
+      orders,
+      waybills,
+      perSecond: ordinaryLoad.perSecond,
+      p50Ms: ordinaryLoad.p50Ms,
+      p99Ms: ordinaryLoad.p99Ms,
+      cpuPercent: cpuShare * 100,
+      deepestQueue: deepest,
+      slowestStatementP99Ms: slowest?.p99Ms ?? 0,
+      pushedPerSecond: pushed.perSecond,
+      pushedP99Ms: pushed.p99Ms,
+      memoryMb,
+      rawPerSecond: raw,
+    },
+    counts: {
+      lost: mix.counts.lost + Math.max(0, mix.counts.placed - (kept.rows[0]?.n ?? 0)),
+      doubled: mix.counts.doubled + (repeated.rows[0]?.n ?? 0),
+      errors,
+    },
+  })
+  for (const [kind, p99] of [...ordinaryLoad.p99MsOf].toSorted((a, b) => b[1] - a[1]))
+    process.stderr.write(`  ${kind.padEnd(28)} p99 ${p99.toFixed(1)} ms\n`)
+  for (const { name, calls, p99Ms } of statements.slice(0, 12))
+    process.stderr.write(`  ${name.padEnd(40)} p99 ${p99Ms.toFixed(1)} ms of ${calls}\n`)
+} finally {
+  await house.close()
+}
+
+/** Some of what there is, spread over all days. */
+async function pastOf(admin: pg.Client): Promise<Past> {
+  const { rows } = await admin.query<{ id: string; number: string; customer: string }>(
+    `with size as (select max(id) - min(id) as span, min(id) as first from orders.orders)
+     select o.id, o.number, o.customer_id as customer from size, generate_series(0, 19999) as n
+     cross join lateral (select id, number, customer_id from orders.orders where id >= size.first + (size.span * n) / 20000 order by id limit 1) as o`,
+  )
+  const spread = async (table: string): Promise<number[]> => {
+    const found = await admin.query<{ id: string }>(
+      `with size as (select max(id) - min(id) as span, min(id) as first from ${table})
+       select found.id from size, generate_series(0, 19999) as n
+       cross join lateral (select id from ${table} where id >= size.first + (size.span * n) / 20000 order by id limit 1) as found`,
+    )
+    return found.rows.map(({ id }) => Number(id))
+  }
+  return {
+    numbers: rows.map(({ number }) => number),
+    orderIds: rows.map(({ id }) => Number(id)),
+    customers: rows.map(({ customer }) => customer),
+    waybillIds: await spread('fulfilment.waybill'),
+    routeIds: await spread('routing.route'),
+  }
+}
+
+async function sizeOf(admin: pg.Client): Promise<{ orders: number; waybills: number }> {
+  const { rows } = await admin.query<{ orders: number; waybills: number }>(
+    'select (select count(*)::int from orders.orders) as orders, (select count(*)::int from fulfilment.waybill) as waybills',
+  )
+  return rows[0] ?? { orders: 0, waybills: 0 }
+}
+
+/** What PostgreSQL alone answers in the same minute on the same machine. */
+async function rawLookUps(admin: pg.Client, ids: readonly number[]): Promise<number> {
+  const until = performance.now() + 3_000
+  let done = 0
+  while (performance.now() < until) {
+    await Promise.all(
+      Array.from({ length: 16 }, (_, n) =>
+        admin.query({ name: 'raw', text: 'select * from orders.orders where id = $1', values: [ids[(done + n) % ids.length]] }),
+      ),
+    )
+    done += 16
+  }
+  return done / 3
+}

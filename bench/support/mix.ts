@@ -1,0 +1,155 @@
+import { orderOf, seeded } from '#partners/made-city/index.ts'
+import type { LoadRequest } from './http-load.ts'
+import type { BenchHouse } from './server-process.ts'
+
+/** What a day left behind, to ask for. */
+export interface Past {
+  readonly numbers: readonly string[]
+  readonly orderIds: readonly number[]
+  readonly customers: readonly string[]
+  readonly waybillIds: readonly number[]
+  readonly routeIds: readonly number[]
+}
+
+export interface Mix {
+  next(): LoadRequest & { readonly kind: string }
+  answered(kind: string, status: number, body: string): void
+  readonly counts: { placed: number; moved: number; lost: number; doubled: number }
+  /** Waybills that have a route and wait for their warehouse. */
+  readonly open: Map<number, number>
+}
+
+/** Shares of the day's mix, in thousandths; those of product.md, as far as operations exist for them. */
+const shares = [
+  // Orders and waybills: 80 to 85 %.
+  ['place order', 90],
+  ['order', 260],
+  ['orders of a customer', 60],
+  ['timeline of an order', 20],
+  ['payments of an order', 40],
+  ['waybills of an order', 90],
+  ['waybill', 90],
+  ['waybills that wait', 10],
+  ['20 waybills moved', 70],
+  ['track of a waybill', 90],
+  // Route assignment: 15 to 20 %, beside the assigning that each new waybill causes.
+  ['slots that are free', 90],
+  ['assignments of an order', 50],
+  ['route', 20],
+  // Customer service, zones and vehicles: 1 to 2 %.
+  ['hold', 5],
+  ['cancel', 5],
+  ['zone of an address', 10],
+] as const
+
+const way = ['released', 'acknowledged', 'picked', 'packed', 'staged', 'loaded', 'out_for_delivery', 'arrived', 'delivered']
+const movesAtOnce = 20
+
+/** Draws the requests of the mix from a seed. */
+export function openMix(house: BenchHouse, past: Past, seed: number): Mix {
+  const random = seeded(seed)
+  const one = <T>(of: readonly T[]): T => of[Math.floor(random() * of.length)] as T
+  const total = shares.reduce((sum, [, share]) => sum + share, 0)
+  const run = Date.now().toString(36)
+  const own: string[] = []
+  const numbers = new Set<string>()
+  const open = new Map<number, number>()
+  const counts = { placed: 0, moved: 0, lost: 0, doubled: 0 }
+  let sent = 0
+  const headers = { authorization: `Bearer ${house.key}` }
+  const get = (kind: string, path: string) => ({ kind, method: 'GET', path, headers, body: '' })
+  const post = (kind: string, path: string, body: object) => ({
+    kind,
+    method: 'POST',
+    path,
+    headers: { ...headers, 'idempotency-key': `mix-${run}-${sent}` },
+    body: JSON.stringify(body),
+  })
+  const draw = (): (typeof shares)[number][0] => {
+    let at = random() * total
+    for (const [kind, share] of shares) if ((at -= share) < 0) return kind
+    return 'order'
+  }
+  const request = (kind: (typeof shares)[number][0]): LoadRequest & { readonly kind: string } => {
+    const address = house.city.address(Math.floor(random() * 20_000))
+    switch (kind) {
+      case 'place order':
+        return post(kind, '/v1/orders', { ...orderOf(sent, seed, (at) => house.city.address(at)), customerId: one(past.customers) })
+      case 'order':
+        return get(kind, `/v1/orders/${random() < 0.5 && own.length > 0 ? one(own) : one(past.numbers)}`)
+      case 'orders of a customer':
+        return get(kind, `/v1/orders?customerId=${one(past.customers)}&limit=20`)
+      case 'timeline of an order':
+        return get(kind, `/v1/orders/${one(past.numbers)}/timeline`)
+      case 'payments of an order':
+        return get(kind, `/v1/payments/${one(past.orderIds)}`)
+      case 'waybills of an order':
+        return get(kind, `/v1/orders/${one(past.orderIds)}/waybills`)
+      case 'waybill':
+        return get(kind, `/v1/waybills/${one(past.waybillIds)}`)
+      case 'track of a waybill':
+        return get(kind, `/v1/waybills/${one(past.waybillIds)}/track`)
+      case 'slots that are free':
+        return get(kind, `/v1/slots/availability?lat=${address.lat}&lng=${address.lng}&skuType=dry&days=3`)
+      case 'assignments of an order':
+        return get(kind, `/v1/orders/${one(past.orderIds)}/assignments`)
+      case 'route':
+        return get(kind, `/v1/routes/${one(past.routeIds)}`)
+      case 'zone of an address':
+        return get(kind, `/v1/zones/locate?lat=${address.lat}&lng=${address.lng}`)
+      case 'hold':
+        return own.length === 0
+          ? request('order')
+          : post(kind, `/v1/orders/${one(own)}/holds`, { reason: 'the customer asked', owner: `cs-${sent}` })
+      case 'cancel':
+        return own.length === 0 ? request('order') : post(kind, `/v1/orders/${own.shift()}/cancel`, { reason: 'changed my mind' })
+      case 'waybills that wait':
+        return get(kind, '/v1/waybills?state=routed&limit=500')
+      case '20 waybills moved':
+        return moves()
+    }
+  }
+  const moves = (): LoadRequest & { readonly kind: string } => {
+    const chosen = [...take(open, movesAtOnce)]
+    if (chosen.length === 0) return get('waybills that wait', '/v1/waybills?state=routed&limit=500')
+    const commands = chosen.map(([waybillId, step]) => {
+      // Behind all others, so that each is moved in its turn.
+      open.delete(waybillId)
+      if (step + 1 < way.length) open.set(waybillId, step + 1)
+      return { input: { waybillId, to: way[step] } }
+    })
+    counts.moved += commands.length
+    return post('20 waybills moved', '/v1/waybills/updates', { commands })
+  }
+  return {
+    counts,
+    open,
+    next() {
+      sent += 1
+      return request(draw())
+    },
+    answered(kind, status, body) {
+      if (status === 0) counts.lost += 1
+      if (kind === 'place order' && status === 201) {
+        const { number } = JSON.parse(body) as { number: string }
+        counts.placed += 1
+        if (numbers.has(number)) counts.doubled += 1
+        numbers.add(number)
+        own.push(number)
+        if (own.length > 5_000) own.shift()
+      } else if (kind === 'waybills that wait' && status === 200) {
+        for (const { waybillId } of (JSON.parse(body) as { waybills: { waybillId: number }[] }).waybills)
+          if (!open.has(waybillId)) open.set(waybillId, 0)
+      }
+    },
+  }
+}
+
+function* take<Key, Value>(of: Map<Key, Value>, most: number): Iterable<[Key, Value]> {
+  let taken = 0
+  for (const entry of of) {
+    if (taken === most) return
+    taken += 1
+    yield entry
+  }
+}
