@@ -149,6 +149,20 @@ describe('webhooks out', () => {
     await close('twice')
   })
 
+  it('wait while their endpoint is off, hold up nobody, and go on when it is on again', async () => {
+    await open('rests')
+    await tell([event(400), event(401)])
+    await close('rests')
+    await open('works')
+    await tell([event(402)])
+    expect(await send()).toEqual({ sent: 1, delivered: 1, more: false })
+    await close('works')
+    await open('rests')
+    expect(await send()).toMatchObject({ delivered: 2 })
+    expect(got.map(({ headers }) => headers['webhook-id']).toSorted()).toEqual(['msg_orders_400', 'msg_orders_401', 'msg_orders_402'])
+    await close('rests')
+  })
+
   it('of one endpoint, however many wait, leave the others their share of a round', async () => {
     await open('flooded')
     await tell(Array.from({ length: 60 }, (_, index) => event(200 + index)))

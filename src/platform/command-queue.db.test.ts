@@ -138,6 +138,18 @@ describe('commands that are run later', () => {
     expect(seen).toMatchObject({ ok: false, error: { code: 'platform.no_such_command' } })
   })
 
+  it('end as refused when their operation is no more, and hold up nobody', async () => {
+    await queues.close()
+    queues = openQueues()
+    const gone = await accept('gone', 'k7')
+    const next = await accept('after the gone one', 'k8')
+    await admin.query(`update platform.command set operation = 'things.of_the_past' where idempotency_key = 'k7'`)
+    queues.start()
+    await until(async () => (await watch(next)).state === 'done')
+    await until(async () => (await watch(gone)).state === 'refused')
+    expect(await names('gone')).toBe(0)
+  })
+
   it('push back: one client has half of a queue, and a full queue says when to come again', async () => {
     await queues.close()
     queues = openQueues(10)
