@@ -95,9 +95,8 @@ export async function runDay({ orders, seed, kills = 0, say = () => undefined }:
     say(`ready after ${secondsSince(started)} s`)
     const day = playDay({ house, pgs, city, apiKey, orders, seed, now, say })
     const killing = killAlong({ house, told: day.told, orders, kills, seed, say })
-    await day.placed
-    const placedSeconds = secondsSince(day.began)
-    const { killed, slowestRecoveryMs } = await killing
+    // Together: a kill from which nothing comes back must end the run, and with it the processes that it started.
+    const [placedSeconds, { killed, slowestRecoveryMs }] = await Promise.all([day.placed.then(() => secondsSince(day.began)), killing])
     await day.lived
     say(`${day.told.numbers.size} orders placed in ${placedSeconds} s; ${day.delivered()} waybills delivered so far`)
     await day.end()
