@@ -120,7 +120,7 @@ export async function look(people: People, order: DayOrder, number: string): Pro
   return undefined
 }
 
-const paidWithinMs = 20_000
+const paidWithinMs = 60_000
 
 /** Longer each time: hundreds who look every moment would be a load of their own. */
 const wait = (order: DayOrder, turn: number): Promise<void> => delay(Math.min(1_000, 30 * 1.5 ** turn) * (0.5 + order.random()))
