@@ -34,7 +34,7 @@ export async function fillHistory(house: BenchHouse, { days, ordersPerDay, templ
   await admin.connect()
   try {
     // Whole tables are written here: no checkpoint and no vacuum in between.
-    for (const setting of [`max_wal_size = '24GB'`, 'autovacuum = off']) await admin.query(`alter system set ${setting}`)
+    for (const setting of [`max_wal_size = '6GB'`, 'autovacuum = off']) await admin.query(`alter system set ${setting}`)
     await admin.query('select pg_reload_conf()')
     const copiesPerDay = Math.max(1, Math.round(ordersPerDay / template))
     const strides = await keepTemplate(admin)
