@@ -6,6 +6,7 @@ import { apiPage } from './reference/api.ts'
 import { errorsPage } from './reference/errors.ts'
 import { eventsPage } from './reference/events.ts'
 import { factsPage } from './reference/facts.ts'
+import { hotFolderPage } from './reference/hot-folder.ts'
 import { openHouse } from './reference/house.ts'
 import { lifeCyclesPage } from './reference/life-cycles.ts'
 import { metricsPage } from './reference/measures.ts'
@@ -37,6 +38,7 @@ async function makePages(): Promise<Map<string, string>> {
     'configuration.md': configurationPage(),
     'metrics.md': await metricsPage(sources),
     'sandbox-gateway.md': sandboxPage(),
+    'hot-folder.md': hotFolderPage(),
   }
   const note = '<!-- Made by scripts/reference.ts from the code: `npm run -s reference` writes it anew. -->\n\n'
   return new Map([

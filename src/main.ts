@@ -4,6 +4,7 @@ import { UsageError, type Verb } from './cli/command.ts'
 import { demoVerb } from './cli/demo.ts'
 import { doctorVerb } from './cli/doctor.ts'
 import { exportVerb } from './cli/export.ts'
+import { hotFolderVerb } from './cli/hot-folder.ts'
 import { importVerb } from './cli/import.ts'
 import { benchVerb } from './cli/bench.ts'
 import { migrateVerb } from './cli/migrate.ts'
@@ -16,6 +17,7 @@ const verbs: readonly Verb[] = [
   migrateVerb,
   demoVerb,
   importVerb,
+  hotFolderVerb,
   checkVerb,
   exportVerb,
   rebuildVerb,

@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto'
 import { pino } from 'pino'
 import { systemClock } from '#kernel/time.ts'
 import { orderOf } from '#partners/made-city/index.ts'
+import type { HotFolder } from '#partners/hot-folder/index.ts'
 import type { Config } from '#platform/config.ts'
 import { describeConfig } from '#platform/config.ts'
 import { openLog } from '#platform/logs.ts'
@@ -13,6 +14,7 @@ import { type Engines, openEngines } from '../engines.ts'
 import { openServer, type Server } from '../server.ts'
 import { citySeed, cityOf, playCityRound, settleCity } from './city.ts'
 import { configOf, parse, reporter, UsageError, type Verb } from './command.ts'
+import { folderOf } from './hot-folder.ts'
 
 export const startVerb: Verb = {
   name: 'start',
@@ -51,6 +53,8 @@ export const startVerb: Verb = {
       core.queues.start()
       await startRounds(core.jobs)
     }
+    const hotFolder = roles.has('jobs') && config.hotFolder !== undefined ? folderOf(config.hotFolder, core, log) : undefined
+    hotFolder?.start()
     const demo = flags.flag('demo') ? await startDemo(core, engines, server, out.say) : undefined
     out.say(
       `ready in ${((performance.now() - started) / 1000).toFixed(1)} s${server === undefined ? '' : ` at ${server.url}   API reference: ${server.url}/docs`}`,
@@ -59,7 +63,7 @@ export const startVerb: Verb = {
     isUp = true
     await untilAskedToStop()
     out.say('stopping: finishing what is under way')
-    await stop({ demo, server, core, engines, config })
+    await stop({ demo, hotFolder, server, core, engines, config })
     await traces?.close()
     out.end({ stopped: true })
     return 0
@@ -81,6 +85,7 @@ interface Demo {
 
 async function stop(parts: {
   demo: Demo | undefined
+  hotFolder: HotFolder | undefined
   server: Server | undefined
   core: Core
   engines: Engines
@@ -89,6 +94,7 @@ async function stop(parts: {
   // A stop that hangs helps nobody: past its time the process ends, and what was under way is found again by the next start.
   const bound = setTimeout(() => process.exit(1), parts.config.stopWithinMs + 5_000)
   await parts.demo?.stop()
+  await parts.hotFolder?.close()
   await parts.server?.close()
   await parts.core.close()
   await parts.engines.close()

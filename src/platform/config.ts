@@ -72,6 +72,9 @@ export const configSchema = Type.Object(
     commandQueueMost: number({ about: 'commands that may wait in one queue after Prefer: respond-async' }, 1, 10_000_000),
     confirmAfterDays: number({ about: 'days after the last delivery of an order until it counts as confirmed' }, 1, 365),
     webhookTimeoutMs: number({ about: 'longest time that one call to a webhook endpoint of a partner may take' }, 100, 60_000),
+    hotFolder: Type.Optional(
+      text({ about: 'folder that is watched for files of orders (TSV, CSV); without it none is', expects: 'a path of a folder' }),
+    ),
     sandboxPgSecret: Type.Optional(
       text(
         { about: 'secret of its webhooks, the same as the gateway has', expects: 'at least 16 characters', secret: 'whole' },

@@ -1,0 +1,2 @@
+export { columns } from './columns.ts'
+export { type FileReport, type HotFolder, openHotFolder } from './hot-folder.ts'
