@@ -80,7 +80,12 @@ try {
       { what: 'from drop to outcome file', value: seconds, unit: 's', beside: 'bar 60 for 100,000' },
       { what: 'orders placed from the file', value: orders / seconds, unit: '/s' },
       { what: 'memory of the process, peak', value: peakMemoryMb, unit: 'MB', beside: 'importer and house in one' },
-      { what: 'raw: the same through the set-based body', value: rawPerSecond, unit: '/s', beside: `${rawOrders} orders, no file, no keys` },
+      {
+        what: 'raw: the same through the set-based body',
+        value: rawPerSecond,
+        unit: '/s',
+        beside: `${rawOrders} orders, no file, no keys`,
+      },
       { what: 'share of the raw limit', value: (orders / seconds / rawPerSecond) * 100, unit: '%' },
     ],
     figures: { orders, seconds, perSecond: orders / seconds, rawPerSecond, memoryMb: peakMemoryMb },

@@ -54,7 +54,11 @@ export const hotFolderVerb: Verb = {
         total.refused += report.refused + (report.outcome === 'refused' ? 1 : 0)
         out.say(describe(report))
       }
-      const log: Log = { info: () => undefined, warn: ({ err }: { err?: unknown }, message) => err && out.say(`${message}: ${String(err)}`), error: () => undefined }
+      const log: Log = {
+        info: () => undefined,
+        warn: ({ err }: { err?: unknown }, message) => err && out.say(`${message}: ${String(err)}`),
+        error: () => undefined,
+      }
       const opened = folderOf(folder, core, log)
       const stopped = stopAsked()
       do {

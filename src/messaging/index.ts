@@ -5,7 +5,9 @@ import { fanOut, publicEvents } from './fan-out.ts'
 import { messagingOperations } from './operations.ts'
 import { sendDue, standardRetries } from './webhook-sender.ts'
 
-/** The face of messaging: for now webhooks to partners. */
+export { openPartnerQueues } from './partner-queues.ts'
+
+/** The face of messaging: webhooks to partners; their queues, where no broker carries them, are opened apart. */
 export interface Messaging {
   readonly operations: readonly Operation[]
   /** Event types that partners may be told of; flows hand over all of them. */

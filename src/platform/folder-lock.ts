@@ -31,8 +31,7 @@ export async function withFolderLock<T>(folder: string, work: () => Promise<T>):
         lock.release()
       }
     }
-    if (performance.now() > deadline)
-      throw new Error(`another process has been at work on ${folder} for a minute: stop it, then try again`)
+    if (performance.now() > deadline) throw new Error(`another process has been at work on ${folder} for a minute: stop it, then try again`)
     await delay(50)
   }
 }

@@ -32,9 +32,9 @@ export function retryRuleOf(error: unknown): RetryRule {
   return 'never'
 }
 
-/** True for errors of the world (time-out, lost connection, overload), which callers may meet with a retry later. */
+/** True for errors of the world (time-out, lost connection, overload, another engine that is away), which callers may meet with a retry later. */
 export function isOperational(error: unknown): boolean {
   if (retryRuleOf(error) !== 'never') return true
   const code = error instanceof Error ? (error as { code?: unknown }).code : undefined
-  return code === '57014' || code === '53100' || code === '53200'
+  return code === '57014' || code === '53100' || code === '53200' || code === 'ENGINE_AWAY'
 }

@@ -14,21 +14,25 @@ const orders = 6_000
 const kills = 3
 let home: ServerFolder
 let folder = ''
+/** The folder that the server itself watches. */
+let watched = ''
+const city = cityOf(systemClock.now())
+const write = (path: string, count: number, seed: number) =>
+  writeOrderFile(path, { orders: count, seed, addressOf: (n) => city.address(n) })
 
 beforeAll(async () => {
   home = await openServerFolder()
   folder = join(home.dataDir, 'hot')
-  await mkdir(folder)
-  const city = cityOf(systemClock.now())
+  watched = join(home.dataDir, 'watched')
+  for (const each of [folder, watched]) await mkdir(each)
   await withCore({ config: readConfig(home.env), clock: systemClock, say: () => undefined }, (core) => settleCity(core, city))
-  await writeOrderFile(join(folder, 'day.tsv'), { orders, seed: 20_26, addressOf: (n) => city.address(n) })
+  await write(join(folder, 'day.tsv'), orders, 20_26)
+  // It stays for all of the tests: the embedded database must outlive the importers that are killed.
+  await home.run(['start'], { HOT_FOLDER: watched }).said(/ready in/, 60_000)
 })
 afterAll(() => home.close())
 
 it('an importer killed with -9 in the middle, again and again, loses nothing and places nothing twice', { timeout: 180_000 }, async () => {
-  // A first verb that stays: the embedded database must outlive those that are killed.
-  const keeper = home.run(['start'])
-  await keeper.said(/ready in/, 60_000)
   const admin = new pg.Client({ connectionString: await home.adminUrl() })
   await admin.connect()
   const one = async (text: string): Promise<number> => (await admin.query<{ n: number }>(text)).rows[0]?.n ?? 0
@@ -48,9 +52,21 @@ it('an importer killed with -9 in the middle, again and again, loses nothing and
   expect(await placed()).toBe(orders)
   expect(await one(`select count(distinct key)::int as n from orders.idempotency where key like 'hot-folder:%'`)).toBe(orders)
   const told = (await readdir(join(folder, 'done'))).find((name) => name.endsWith('.outcome.tsv')) ?? ''
-  const numbers = new Set((await readFile(join(folder, 'done', told), 'utf8')).trimEnd().split('\n').slice(1).map((line) => line.split('\t')[3]))
+  const numbers = new Set(
+    (await readFile(join(folder, 'done', told), 'utf8'))
+      .trimEnd()
+      .split('\n')
+      .slice(1)
+      .map((line) => line.split('\t')[3]),
+  )
   expect(numbers.size).toBe(orders)
   const known = await admin.query<{ number: string }>('select number from orders.orders')
   expect(new Set(known.rows.map(({ number }) => number))).toEqual(numbers)
   await admin.end()
+})
+
+it('a server that watches a folder takes what is dropped into it, and leaves it alone when it stops', { timeout: 60_000 }, async () => {
+  await write(join(watched, 'small.tsv'), 10, 7)
+  await untilTrue(async () => (await readdir(join(watched, 'done')).catch(() => [])).length === 2, 20_000, 'the file and its outcome')
+  expect(await readdir(watched)).not.toContain('small.tsv')
 })

@@ -67,7 +67,11 @@ export function layoutOf(header: readonly string[]): Outcome<Layout> {
   const positions = new Map<string, number>()
   for (const [position, name] of header.entries()) {
     if (!columns.some((known) => known.name === name))
-      return refused('hot_folder.unknown_column', `There is no column "${name}"; there are ${columns.map((known) => known.name).join(', ')}.`, name)
+      return refused(
+        'hot_folder.unknown_column',
+        `There is no column "${name}"; there are ${columns.map((known) => known.name).join(', ')}.`,
+        name,
+      )
     if (positions.has(name)) return refused('hot_folder.column_twice', `The column "${name}" is there twice.`, name)
     positions.set(name, position)
   }

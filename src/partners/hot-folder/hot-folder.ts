@@ -73,7 +73,9 @@ export function openHotFolder({ folder, runner, clock, quietMs = 2_000, pollMs =
   }
 
   const filesIn = async (path: string): Promise<string[]> =>
-    (await readdir(path, { withFileTypes: true })).filter((entry: Dirent) => entry.isFile() && formatOf(entry.name) !== undefined).map(({ name }) => name)
+    (await readdir(path, { withFileTypes: true }))
+      .filter((entry: Dirent) => entry.isFile() && formatOf(entry.name) !== undefined)
+      .map(({ name }) => name)
 
   /** Files that have been as they are for long enough, the oldest first. Our own time counts: clocks of file servers differ. */
   const wholeFiles = async (): Promise<string[]> => {
@@ -85,7 +87,8 @@ export function openHotFolder({ folder, runner, clock, quietMs = 2_000, pollMs =
       if (found === undefined) continue
       const { size, mtimeMs } = found
       const before = seen.get(name)
-      if (before === undefined || before.size !== size || before.mtimeMs !== mtimeMs) seen.set(name, { size, mtimeMs, since: performance.now() })
+      if (before === undefined || before.size !== size || before.mtimeMs !== mtimeMs)
+        seen.set(name, { size, mtimeMs, since: performance.now() })
       else if (performance.now() - before.since >= quietMs) whole.push({ name, mtimeMs })
     }
     return whole.toSorted((a, b) => a.mtimeMs - b.mtimeMs || (a.name < b.name ? -1 : 1)).map(({ name }) => name)
@@ -96,7 +99,7 @@ export function openHotFolder({ folder, runner, clock, quietMs = 2_000, pollMs =
     const found = await jsonIn<Claim>(path)
     if (found !== undefined) return found
     const claimedAt = clock.now().toISOString()
-    const claim = { claimedAt, stamp: claimedAt.replaceAll(/[:.]/g, '-') }
+    const claim = { claimedAt, stamp: `${claimedAt.replaceAll(/[:.]/g, '-')}-${crypto.randomUUID().slice(0, 8)}` }
     await writeWhole(path, claim)
     return claim
   }
@@ -184,7 +187,10 @@ export function openHotFolder({ folder, runner, clock, quietMs = 2_000, pollMs =
   const reported = (report: FileReport): FileReport => {
     observe?.(report)
     const isFine = report.outcome !== 'refused' && report.refused === 0
-    log[isFine ? 'info' : 'warn'](report, isFine ? 'a file of orders was taken' : 'a file of orders was taken with refusals; see its outcome file')
+    log[isFine ? 'info' : 'warn'](
+      report,
+      isFine ? 'a file of orders was taken' : 'a file of orders was taken with refusals; see its outcome file',
+    )
     return report
   }
 

@@ -21,7 +21,9 @@ const group = async (...rows: string[][]): Promise<OrderLines[]> => {
   async function* lines() {
     for (const [index, row] of rows.entries()) yield { line: index + 2, cells: row }
   }
-  return Array.fromAsync(ordersIn(lines(), layout))
+  const orders: OrderLines[] = []
+  for await (const order of ordersIn(lines(), layout)) orders.push(order)
+  return orders
 }
 const readOne = async (...rows: string[][]) => {
   const [order] = await group(...rows)

@@ -63,7 +63,8 @@ export function readOrder({ reference, rows, moreLines }: OrderLines, layout: La
   if (reference === '') return faultAt(first.line, 'reference', 'no_reference', 'A line needs the reference of its order.')
   const bySection = Map.groupBy(rows, (row) => cellOf(row, layout, 'section') || '1')
   const apart =
-    differing(rows, 'order', layout) ?? [...bySection.values()].map((of) => differing(of, 'section', layout)).find((found) => found !== undefined)
+    differing(rows, 'order', layout) ??
+    [...bySection.values()].map((of) => differing(of, 'section', layout)).find((found) => found !== undefined)
   if (apart !== undefined)
     return faultAt(apart.line, apart.column, 'lines_differ', `"${apart.column}" is not what it is on the lines of this order before.`)
   const sections = [...bySection.values()]

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { columns } from './columns.ts'
-import { formatOf, inspectFile, readRows } from './read-file.ts'
+import { formatOf, inspectFile, readRows, type Row } from './read-file.ts'
 
 let folder = ''
 beforeAll(async () => {
@@ -40,7 +40,8 @@ describe('a file of orders', () => {
   it('may quote as RFC 4180 says: separators, line ends and quotes inside of a cell, and tells the line of each row', async () => {
     const quoted = 'one, two\nand "three"'
     const path = await put(`${header(',')}\n${line(',', `"${quoted.replaceAll('"', '""')}"`)}\n${line(',')}\n`, 'quoted.csv')
-    const rows = await Array.fromAsync(readRows(path, 'csv'))
+    const rows: Row[] = []
+    for await (const row of readRows(path, 'csv')) rows.push(row)
     expect(rows.map((row) => [row.line, row.cells[0]])).toEqual([
       [1, 'reference'],
       [3, quoted],

@@ -133,7 +133,10 @@ export async function inspectFile(path: string, format: Format): Promise<Outcome
 function otherSeparator(header: string, format: Format, refusal: Refusal): Refusal {
   const [wanted, others] = format === 'tsv' ? ['tabs', /[,;]/] : ['commas', /[\t;]/]
   if (!others.test(header)) return refusal
-  return refused('hot_folder.bad_separator', `A ${format} file has its cells separated by ${wanted}; the header of this one is a single cell.`)
+  return refused(
+    'hot_folder.bad_separator',
+    `A ${format} file has its cells separated by ${wanted}; the header of this one is a single cell.`,
+  )
 }
 
 const newline = 10
