@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import {
   type AsyncMessage,
   Connection,
@@ -94,7 +95,9 @@ export function openAmqpExchange(options: AmqpOptions): Exchange {
     const all = Promise.allSettled(sent.map(({ envelope, body }) => publisher.send(envelope, body)))
     const settled = await within(all, confirmWithinMs)
     const failed = settled?.find((each) => each.status === 'rejected')
-    const unrouted = sent.find(({ envelope }) => returned.delete(envelope.messageId ?? ''))
+    // The client tells of a message that no queue took one turn after the broker's word that it came.
+    await turn()
+    const [unrouted] = sent.filter(({ envelope }) => returned.delete(envelope.messageId ?? ''))
     if (settled !== undefined && failed === undefined && unrouted === undefined) return
     restUntil = performance.now() + restAfterRefusalMs
     if (settled === undefined) throw new EngineAway(`the broker has not confirmed within ${confirmWithinMs} ms`)
@@ -123,6 +126,13 @@ export function openAmqpExchange(options: AmqpOptions): Exchange {
         body: message.body,
       },
     ])
+  }
+
+  /** Makes sure that a queue is there; how many messages it holds. */
+  const declare = async (traffic: Traffic, queue: string): Promise<number> => {
+    const spec = topology[traffic].queues.find((each) => each.queue === nameOf(traffic, queue))
+    if (spec === undefined) throw new Error(`there is no queue ${queue}`)
+    return (await taking.queueDeclare(spec)).messageCount
   }
 
   return {
@@ -163,14 +173,13 @@ export function openAmqpExchange(options: AmqpOptions): Exchange {
       }
     },
     async states(traffic) {
-      const count = async (queue: string): Promise<number> => {
-        const { messageCount } = await taking.queueDeclare({ queue: nameOf(traffic, queue), passive: true })
-        return messageCount
-      }
-      if (!taking.ready) throw new EngineAway('the broker is away')
-      return Promise.all(queues.map(async ({ queue }) => ({ queue, waiting: await count(queue), dead: await count(`${queue}.dead`) })))
+      if (!sending.ready || !taking.ready) throw new EngineAway('the broker is away')
+      return Promise.all(
+        queues.map(async ({ queue }) => ({ queue, waiting: await declare(traffic, queue), dead: await declare(traffic, `${queue}.dead`) })),
+      )
     },
     async deadLetters(queue, traffic, most) {
+      await declare(traffic, `${queue}.dead`)
       const channel = await taking.acquire()
       const found: DeadLetter[] = []
       try {
@@ -189,6 +198,7 @@ export function openAmqpExchange(options: AmqpOptions): Exchange {
       return found
     },
     async replay(queue, traffic, most) {
+      await declare(traffic, `${queue}.dead`)
       const channel = await taking.acquire()
       let replayed = 0
       try {

@@ -106,7 +106,7 @@ async function copyNative(native: string, note: Note): Promise<string> {
   return target
 }
 
-function accountFor(): { uid: number; gid: number } {
+export function accountFor(): { uid: number; gid: number } {
   for (const name of ['postgres', 'nobody']) {
     const id = (flag: string) => spawnSync('id', [flag, name], { encoding: 'utf8' })
     const uid = id('-u')
