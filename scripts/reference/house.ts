@@ -1,5 +1,5 @@
 import { openAnalytics } from '#analytics'
-import { openFlows } from '#flows'
+import { openFlows, partners } from '#flows'
 import { openFulfilment } from '#fulfilment'
 import { systemClock } from '#kernel/time.ts'
 import { openLedger } from '#ledger'
@@ -34,7 +34,9 @@ export function openHouse(): House {
     routing: openRouting(),
     tracking: openTracking(),
   }
-  return { operations: operationsOf(contexts), consumers: openFlows({ ...contexts, log: { warn: () => undefined } }) }
+  const exchange = { publish: () => Promise.reject(new Error('the reference sends nothing')) }
+  const consumers = openFlows({ ...contexts, log: { warn: () => undefined }, exchange, partners, databases: { of: silent } })
+  return { operations: operationsOf(contexts), consumers }
 }
 
 function silent(context: ContextName): ContextDatabase {

@@ -48,7 +48,10 @@ export const startVerb: Verb = {
           throw portTaken(error, config) ?? error
         })
       : undefined
-    if (roles.has('relay')) core.relay.start()
+    if (roles.has('relay')) {
+      core.relay.start()
+      await core.openPartners()
+    }
     if (roles.has('jobs')) {
       core.queues.start()
       await startRounds(core.jobs)

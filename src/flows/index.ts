@@ -1,4 +1,5 @@
 import type { Consumer } from '#platform/consumer.ts'
+import { eventToExchange, type ExchangeFlowDeps } from './event-to-exchange.ts'
 import { eventToPartners, type PartnerFlowDeps } from './event-to-partners.ts'
 import { type FlowDeps, orderToDoorstep } from './order-to-doorstep.ts'
 import { type FactsFlowDeps, orderToFacts } from './order-to-facts.ts'
@@ -6,8 +7,13 @@ import { type MoneyFlowDeps, orderToMoney } from './order-to-money.ts'
 import { type RouteFlowDeps, waybillToRoute } from './waybill-to-route.ts'
 import { type TrackFlowDeps, waybillToTrack } from './waybill-to-track.ts'
 
+export { exchangeToOperations } from './exchange-to-operations.ts'
+export { type Partner, type PartnerMessage, partnerMessages, partners } from './partner-messages.ts'
+
+type Deps = FlowDeps & MoneyFlowDeps & RouteFlowDeps & TrackFlowDeps & PartnerFlowDeps & FactsFlowDeps & ExchangeFlowDeps
+
 /** All processes that span contexts, as consumers for the relay. */
-export function openFlows(deps: FlowDeps & MoneyFlowDeps & RouteFlowDeps & TrackFlowDeps & PartnerFlowDeps & FactsFlowDeps): Consumer[] {
+export function openFlows(deps: Deps): Consumer[] {
   return [
     ...orderToMoney(deps),
     ...orderToDoorstep(deps),
@@ -15,5 +21,6 @@ export function openFlows(deps: FlowDeps & MoneyFlowDeps & RouteFlowDeps & Track
     ...waybillToTrack(deps),
     ...eventToPartners(deps),
     ...orderToFacts(deps),
+    ...eventToExchange(deps),
   ]
 }

@@ -72,6 +72,18 @@ export const configSchema = Type.Object(
     commandQueueMost: number({ about: 'commands that may wait in one queue after Prefer: respond-async' }, 1, 10_000_000),
     confirmAfterDays: number({ about: 'days after the last delivery of an order until it counts as confirmed' }, 1, 365),
     webhookTimeoutMs: number({ about: 'longest time that one call to a webhook endpoint of a partner may take' }, 100, 60_000),
+    partners: Type.Optional(
+      text(
+        {
+          about: 'partners that messages are exchanged with, without it none; with =sandbox this process plays the partner itself',
+          expects: 'some of wms, pss, ods, hybris, separated by commas, such as wms,pss=sandbox',
+        },
+        '^(wms|pss|ods|hybris)(=sandbox)?(,(wms|pss|ods|hybris)(=sandbox)?)*$',
+      ),
+    ),
+    amqpUrl: Type.Optional(
+      url('RabbitMQ that carries messages to and from partners; without it they wait in PostgreSQL', 'amqp|amqps', 'url'),
+    ),
     hotFolder: Type.Optional(
       text({ about: 'folder that is watched for files of orders (TSV, CSV); without it none is', expects: 'a path of a folder' }),
     ),
