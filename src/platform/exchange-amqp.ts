@@ -99,7 +99,8 @@ export function openAmqpExchange(options: AmqpOptions): Exchange {
     await turn()
     const [unrouted] = sent.filter(({ envelope }) => returned.delete(envelope.messageId ?? ''))
     if (settled !== undefined && failed === undefined && unrouted === undefined) return
-    restUntil = performance.now() + restAfterRefusalMs
+    // A broker that hangs is left alone for as long as it was waited for.
+    restUntil = performance.now() + (settled === undefined ? confirmWithinMs : restAfterRefusalMs)
     if (settled === undefined) throw new EngineAway(`the broker has not confirmed within ${confirmWithinMs} ms`)
     if (unrouted !== undefined) throw new EngineAway(`no queue takes ${unrouted.envelope.routingKey}`)
     throw new EngineAway(`the broker refused a message: ${String(failed?.reason)}`, { cause: failed?.reason })
