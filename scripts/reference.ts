@@ -3,6 +3,7 @@ import { join, relative, resolve } from 'node:path'
 import { openApiOf } from '#platform/openapi.ts'
 import { version } from '../src/server.ts'
 import { apiPage } from './reference/api.ts'
+import { asyncApiOf } from './reference/asyncapi.ts'
 import { errorsPage } from './reference/errors.ts'
 import { eventsPage } from './reference/events.ts'
 import { factsPage } from './reference/facts.ts'
@@ -44,6 +45,7 @@ async function makePages(): Promise<Map<string, string>> {
   return new Map([
     ...Object.entries(made).map(([name, text]): [string, string] => [name, note + text]),
     ['openapi.json', `${JSON.stringify(openApiOf(operations, version, '/'), null, 2)}\n`],
+    ['asyncapi.json', `${JSON.stringify(asyncApiOf(operations, version), null, 2)}\n`],
   ])
 }
 

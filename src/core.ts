@@ -51,7 +51,7 @@ export interface Core {
   readonly queues: CommandQueues
   /** Messages to and from partners. */
   readonly exchange: Exchange
-  /** Takes what partners send, until the core is closed; another process of ours takes over then. Plays those that are sandboxes. */
+  /** Takes what partners send, until the core is closed; another process of ours takes over then. Plays those that are sandboxes, and all of them for rehearsals. */
   openPartners(): Promise<void>
   readonly metrics: Metrics
   readonly authentication: Authentication
@@ -127,8 +127,18 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
   const relay = openRelay({
     databases,
     consumers: openFlows({
-      ...{ orders, payments, ledger, messaging, analytics, fulfilment, routing, tracking, log },
-      ...{ exchange, partners: spokenTo, databases },
+      orders,
+      payments,
+      ledger,
+      messaging,
+      analytics,
+      fulfilment,
+      routing,
+      tracking,
+      exchange,
+      partners: spokenTo,
+      databases,
+      log,
     }),
     pollMs: 250,
     observe: observed.relayed,
@@ -210,10 +220,13 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
         const handle = exchangeToOperations(runner, partner)
         for (const traffic of bothTraffics) listening.push(exchange.consume(queueOfPartner('inbound', partner.name), traffic, handle))
       }
-      for (const profile of sandboxPartners.filter(({ name }) => played.includes(name))) {
-        const log = await openLogFile(partnerFolder, profile.name)
-        const partner = openSandboxPartner({ profile, exchange, clock, seed: 1, keep: log.keep })
-        listening.push({ close: () => partner.close().finally(log.close) })
+      for (const profile of sandboxPartners.filter(({ name }) => names.includes(name))) {
+        // A rehearsal meets a sandbox always: real partners have no queue in its traffic.
+        listening.push(openSandboxPartner({ profile, exchange, traffic: 'shadow', clock, seed: 1, keep: async () => undefined }))
+        if (!played.includes(profile.name)) continue
+        const file = await openLogFile(partnerFolder, profile.name)
+        const partner = openSandboxPartner({ profile, exchange, clock, seed: 1, keep: file.keep })
+        listening.push({ close: () => partner.close().finally(file.close) })
       }
     },
     metrics,

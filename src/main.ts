@@ -1,6 +1,7 @@
 import { ConfigError } from '#platform/config.ts'
 import { checkVerb } from './cli/check.ts'
 import { UsageError, type Verb } from './cli/command.ts'
+import { deadLettersVerb } from './cli/dead-letters.ts'
 import { demoVerb } from './cli/demo.ts'
 import { doctorVerb } from './cli/doctor.ts'
 import { exportVerb } from './cli/export.ts'
@@ -18,6 +19,7 @@ const verbs: readonly Verb[] = [
   demoVerb,
   importVerb,
   hotFolderVerb,
+  deadLettersVerb,
   checkVerb,
   exportVerb,
   rebuildVerb,

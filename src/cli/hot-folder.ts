@@ -56,7 +56,7 @@ export const hotFolderVerb: Verb = {
       }
       const log: Log = {
         info: () => undefined,
-        warn: ({ err }: { err?: unknown }, message) => err && out.say(`${message}: ${String(err)}`),
+        warn: ({ err }: { err?: unknown }, message) => void (err instanceof Error && out.say(`${message}: ${err.message}`)),
         error: () => undefined,
       }
       const opened = folderOf(folder, core, log)

@@ -25,14 +25,14 @@ export interface PartnerMessage {
 }
 
 /** Ties a schema to the function that fills it; the payload's type is that of the event's context. */
-function message<Payload, Schema extends TObject>(
+function message<Schema extends TObject>(
   given: Omit<PartnerMessage, 'schema' | 'of'> & {
     readonly schema: Schema
-    readonly of: (payload: Payload, waybill: StoredWaybill | undefined) => Static<Schema> | undefined
+    readonly of: (payload: never, waybill: StoredWaybill | undefined) => Static<Schema> | undefined
   },
 ): PartnerMessage {
   const { of, ...rest } = given
-  return { ...rest, of: ({ payload }, waybill) => of(payload as Payload, waybill) }
+  return { ...rest, of: ({ payload }, waybill) => of(payload as never, waybill) }
 }
 
 const closed = { additionalProperties: false }

@@ -189,7 +189,7 @@ export function openAmqpExchange(options: AmqpOptions): Exchange {
           if (next === undefined) break
           found.push({
             ...messageOf(next),
-            reason: String(headersOf(next)['x-reason'] ?? `delivered ${deliveriesMost} times without an end`),
+            reason: textOf(next, 'x-reason') ?? `delivered ${deliveriesMost} times without an end`,
           })
         }
       } finally {
@@ -274,19 +274,22 @@ function envelopeOf(message: ExchangeMessage, traffic: Traffic): Envelope {
   }
 }
 
-const headersOf = ({ headers }: AsyncMessage | SyncMessage): Record<string, unknown> => (headers ?? {}) as Record<string, unknown>
+/** A header, where it is a text. */
+function textOf({ headers }: AsyncMessage | SyncMessage, name: string): string | undefined {
+  const value: unknown = headers?.[name]
+  return typeof value === 'string' ? value : undefined
+}
 
 /** A message as it came, from us or from a partner who knows of AMQP only its basics. */
 function messageOf(arrived: AsyncMessage | SyncMessage): ExchangeMessage {
-  const headers = headersOf(arrived)
-  const text = (name: string): string | undefined => (typeof headers[name] === 'string' ? headers[name] : undefined)
+  const text = (name: string): string | undefined => textOf(arrived, name)
   const id = arrived.messageId ?? ''
   const occurredAt = new Date(text('x-occurred-at') ?? (arrived.timestamp ?? 0) * 1000)
   return {
     id,
     topic: arrived.type ?? arrived.routingKey,
     key: text('x-key') ?? id,
-    schemaVersion: Number(headers['x-schema-version'] ?? 1),
+    schemaVersion: Number(arrived.headers?.['x-schema-version'] ?? 1),
     occurredAt: Number.isNaN(occurredAt.getTime()) ? new Date(0) : occurredAt,
     traceId: text('x-trace-id') ?? '',
     rehearsalId: text('x-rehearsal-id') ?? null,

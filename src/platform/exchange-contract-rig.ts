@@ -62,7 +62,7 @@ export function keepsTheExchangeContract(stand: ExchangeStand): void {
     const take = (
       queue: string,
       verdict: (message: ExchangeMessage) => Verdict | Promise<Verdict> = () => ({ end: 'done' }),
-      { by = exchange, traffic = 'live' as Traffic } = {},
+      { by = exchange, traffic = 'live' }: { by?: Exchange; traffic?: Traffic } = {},
     ): ExchangeMessage[] => {
       const arrived: ExchangeMessage[] = []
       opened.push(

@@ -1,7 +1,9 @@
 import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Value } from 'typebox/value'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { partnerMessages } from '#flows'
 import { systemClock } from '#kernel/time.ts'
 import { orderOf } from '#partners/made-city/index.ts'
 import {
@@ -14,11 +16,12 @@ import {
 } from '#partners/sandbox-partners/index.ts'
 import type { Exchange } from '#platform/exchange.ts'
 import { openAmqpExchange } from '#platform/exchange-amqp.ts'
+import { systemContext } from '#platform/request-context.ts'
 import { startRabbitMq } from '#test/rabbitmq-server.ts'
 import { untilTrue } from '#test/until.ts'
 import { openWhole, type Whole } from '#test/whole.ts'
 import { compareWithPartners } from '../../src/check-partners.ts'
-import { callMany } from '../../src/cli/city.ts'
+import { callMany, settleCity } from '../../src/cli/city.ts'
 
 const live = { traffic: 'live', rehearsalId: null } as const
 const names = sandboxPartners.map(({ name }) => name)
@@ -122,6 +125,15 @@ describe.each(carriers)('partners by %s', (_, variables) => {
       expect((await check()).flatMap(({ breaks }) => breaks)).toEqual([])
       const ods = await linesOf('ods')
       expect(new Set(ods.map(({ id }) => id)).size).toBe(ods.length)
+      for (const { topic, body } of ods) {
+        const told = partnerMessages.find(({ name }) => topic === `ods.${name}`)
+        expect(
+          told && [...Value.Errors(told.schema, body)].map(({ instancePath, message }) => `${topic} ${instancePath} ${message}`),
+        ).toEqual([])
+      }
+      expect(new Set(ods.map(({ topic }) => topic.slice(4)))).toEqual(
+        new Set(partnerMessages.map(({ name }) => name).filter((name) => name !== 'order.cancelled')),
+      )
       for (const { waybillId } of routed) {
         const told = ods.filter(({ topic, key }) => topic === 'ods.waybill.moved' && key === String(waybillId))
         expect(told.map(({ body }) => (body as { to: string }).to)).toEqual([
@@ -156,6 +168,28 @@ describe.each(carriers)('partners by %s', (_, variables) => {
         'waybill 987654 attempt 1 is in a log only',
       ])
       await rm(other, { recursive: true, force: true })
+    })
+
+    it('a rehearsal meets sandboxes, and no partner of live hears of it', async () => {
+      await settleCity(whole.core, whole.city, 'shadow')
+      const context = systemContext('test', 'shadow', 'rehearsal-1')
+      const before = (await Promise.all(names.map(linesOf))).map(({ length }) => length)
+      const input = orderOf(1, 6, (at) => whole.city.address(at))
+      const placed = await whole.core.runner.run('orders.place', { context, input, idempotencyKey: 'shadow-1' })
+      const { orderId } = (placed as { value: { orderId: number } }).value
+      const states = async (): Promise<string[]> => {
+        const listed = await whole.core.runner.run('waybills.list_by_order', { context, input: { orderId } })
+        const { waybills } = (listed as { value: { waybills: { waybillId: number; state: string }[] } }).value
+        for (const { waybillId, state } of waybills)
+          if (state === 'routed') await whole.core.runner.run('waybills.update', { context, input: { waybillId, to: 'released' } })
+        return waybills.map(({ state }) => state)
+      }
+      await untilTrue(
+        async () => (await states()).length > 0 && (await states()).every((state) => state === 'loaded'),
+        30_000,
+        'loaded waybills of shadow',
+      )
+      expect((await Promise.all(names.map(linesOf))).map(({ length }) => length)).toEqual(before)
     })
 
     it('what a partner may not ask, asks wrongly or asks without a name is a dead letter with the reason', async () => {

@@ -2,7 +2,7 @@ import { type Dirent, existsSync } from 'node:fs'
 import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Failure, refused } from '#kernel/outcome.ts'
+import type { Failure } from '#kernel/outcome.ts'
 import type { Clock } from '#kernel/time.ts'
 import { tryFolderLock } from '#platform/folder-lock.ts'
 import type { Runner } from '#platform/operation-runner.ts'
@@ -136,7 +136,7 @@ export function openHotFolder({ folder, runner, clock, quietMs = 2_000, pollMs =
       const inspected = await inspectFile(path, format).catch((error: unknown) => {
         // One file that we may not read must not stop the others.
         if ((error as { code?: string }).code !== 'EACCES') throw error
-        return refused('hot_folder.unreadable', 'The file may not be read by this process.')
+        return { ok: false as const, error: unreadable }
       })
       const after = await stat(path)
       if (before.size === after.size && before.mtimeMs === after.mtimeMs) return inspected
@@ -240,6 +240,8 @@ const interrupted: Failure = {
   detail:
     'The import was broken off more than a day ago, and the keys of its orders may be gone: look up the orders that have no outcome above, and put the missing ones into a new file.',
 }
+
+const unreadable: Failure = { code: 'hot_folder.unreadable', detail: 'The file may not be read by this process.' }
 
 const reportOf = ({ file, placed, refused, lines }: Receipt): Omit<FileReport, 'outcome'> => ({ file, placed, refused, lines })
 

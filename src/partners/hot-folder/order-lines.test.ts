@@ -8,8 +8,19 @@ const header =
   )
 const cells = (given: Record<string, string> = {}): string[] => {
   const standard: Record<string, string> = {
-    ...{ reference: 'A-1', storeId: 'falls', customerId: 'c-1', currency: 'CAD', totalMinor: '2000', name: 'Ann', line1: '1 Mill Lane' },
-    ...{ city: 'Falls', postcode: 'L1A1A1', country: 'CA', sku: 'TEA-100', quantity: '2', unitPriceMinor: '500' },
+    reference: 'A-1',
+    storeId: 'falls',
+    customerId: 'c-1',
+    currency: 'CAD',
+    totalMinor: '2000',
+    name: 'Ann',
+    line1: '1 Mill Lane',
+    city: 'Falls',
+    postcode: 'L1A1A1',
+    country: 'CA',
+    sku: 'TEA-100',
+    quantity: '2',
+    unitPriceMinor: '500',
   }
   return header.map((name) => given[name] ?? standard[name] ?? '')
 }

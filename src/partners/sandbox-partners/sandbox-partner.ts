@@ -46,6 +46,9 @@ export interface SandboxPartner {
   close(): Promise<void>
 }
 
+/** Finished messages that are told from new ones when they come again. */
+const rememberMost = 100_000
+
 /**
  * A partner played by us: it takes from its own queue, answers as the profile says and keeps its own log, over whatever carries. Nothing of
  * it looks into our database.
@@ -96,6 +99,8 @@ export function openSandboxPartner(options: SandboxPartnerOptions): SandboxPartn
       asked: answers.map((answer) => (answer.body as { to?: string }).to ?? answer.operation),
     })
     finished.add(id)
+    const [oldest] = finished
+    if (finished.size > rememberMost && oldest !== undefined) finished.delete(oldest)
     return { end: 'done' }
   }
 
