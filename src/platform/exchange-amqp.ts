@@ -175,9 +175,15 @@ export function openAmqpExchange(options: AmqpOptions): Exchange {
     },
     async states(traffic) {
       if (!sending.ready || !taking.ready) throw new EngineAway('the broker is away')
-      return Promise.all(
-        queues.map(async ({ queue }) => ({ queue, waiting: await declare(traffic, queue), dead: await declare(traffic, `${queue}.dead`) })),
-      )
+      const counted = queues.map(async ({ queue }) => ({
+        queue,
+        waiting: await declare(traffic, queue),
+        dead: await declare(traffic, `${queue}.dead`),
+      }))
+      // A broker that hangs must not make whoever reads the metrics hang with it.
+      const states = await within(Promise.all(counted), confirmWithinMs)
+      if (states === undefined) throw new EngineAway(`the broker has not answered within ${confirmWithinMs} ms`)
+      return states
     },
     async deadLetters(queue, traffic, most) {
       await declare(traffic, `${queue}.dead`)
@@ -216,8 +222,10 @@ export function openAmqpExchange(options: AmqpOptions): Exchange {
       return replayed
     },
     async close() {
-      for (const publisher of publishers.values()) await publisher.close().catch(() => undefined)
-      await Promise.all([sending.close(), taking.close()])
+      // What is still to be confirmed is sent again by the next process; there is no use in waiting for it.
+      for (const publisher of publishers.values()) void publisher.close().catch(() => undefined)
+      if ((await within(Promise.all([sending.close(), taking.close()]), confirmWithinMs)) !== undefined) return
+      for (const connection of [sending, taking]) connection.unsafeDestroy()
     },
   }
 }
