@@ -28,7 +28,7 @@ export async function compareWithPartners(scope: Scope, options: PartnerLogs): P
   const behind: string[] = []
   const unknown = new Set([...wms.askedOf.keys(), ...pss.askedOf.keys()])
   for await (const waybill of waybillsOf(scope, options)) {
-    const { waybillId, attempt, state, merchant } = waybill
+    const { waybillId, attempt, state } = waybill
     for (const [partner, log] of [
       ['the warehouse', wms],
       ['the sorter', pss],
@@ -37,7 +37,7 @@ export async function compareWithPartners(scope: Scope, options: PartnerLogs): P
         const name = nameOf(waybillId, of)
         unknown.delete(name)
         const asked = log.askedOf.get(name)
-        if (partner === 'the warehouse' && asked === undefined && merchant === '' && wasReleased(waybill, of))
+        if (partner === 'the warehouse' && asked === undefined && isOurs(waybill) && wasReleased(waybill, of))
           untold.push(`waybill ${waybillId}, attempt ${of}, is ${state}, and the warehouse was never told`)
         const furthest = asked?.at(-1)
         if (furthest !== undefined && of === attempt && isBefore(state, furthest))
@@ -78,6 +78,9 @@ async function readOf(lines: AsyncIterable<SandboxLogLine>, kind: string) {
   }
   return { askedOf, twice, told }
 }
+
+/** Whether our own warehouse prepares it. */
+const isOurs = ({ merchant, purpose }: StoredWaybill): boolean => merchant === '' && purpose !== 'return'
 
 /** Whether an attempt has certainly been released: a later one follows it, or it stands beyond. A cancelled one may or may not. */
 function wasReleased({ attempt, state }: StoredWaybill, of: number): boolean {

@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { join } from 'node:path'
 import { type Analytics, openAnalytics } from '#analytics'
-import { exchangeToOperations, openFlows, partners } from '#flows'
+import { openFlows } from '#flows'
 import { type Fulfilment, openFulfilment } from '#fulfilment'
 import type { CheckResult } from '#kernel/check.ts'
 import type { Clock } from '#kernel/time.ts'
 import { type Ledger, openLedger } from '#ledger'
-import { type Messaging, openMessaging, openPartnerQueues } from '#messaging'
+import { type Messaging, openMessaging } from '#messaging'
 import { openOrders, type Orders } from '#orders'
 import { guardTraffic, openPayments, type Payments } from '#payments'
 import { type Authentication, openAuthentication } from '#platform/authentication.ts'
@@ -15,8 +14,6 @@ import { type CommandQueues, openCommandQueues, type QueueName } from '#platform
 import { pruneCommands } from '#platform/command-store.ts'
 import type { Config } from '#platform/config.ts'
 import { type ContextName, type Databases, openDatabases, statement } from '#platform/database.ts'
-import { type Consumption, type Exchange, queueOf as queueOfPartner } from '#platform/exchange.ts'
-import { openAmqpExchange } from '#platform/exchange-amqp.ts'
 import { type Jobs, openJobs } from '#platform/jobs.ts'
 import { type Metrics, openMetrics } from '#platform/metrics.ts'
 import type { Operation } from '#platform/operation.ts'
@@ -29,11 +26,10 @@ import type { Traces } from '#platform/traces.ts'
 import { openRouting, type Routing } from '#routing'
 import { openTracking, type Tracking } from '#tracking'
 import { type Contexts, checkAll, houseScope } from './check.ts'
-import { compareWithPartners } from './check-partners.ts'
 import type { Engines } from './engines.ts'
-import { openLogFile, openSandboxPartner, readLog, sandboxPartners } from '#partners/sandbox-partners/index.ts'
 import type { SandboxEngine } from '#partners/sandbox-pg/index.ts'
 import { openGateways } from './gateways.ts'
+import { openPartnerExchange, type PartnerExchange } from './partner-exchange.ts'
 
 export interface Log {
   info(facts: object, message: string): void
@@ -49,10 +45,8 @@ export interface Core {
   readonly jobs: Jobs
   /** Commands that callers do not wait for. */
   readonly queues: CommandQueues
-  /** Messages to and from partners. */
-  readonly exchange: Exchange
-  /** Takes what partners send, until the core is closed; another process of ours takes over then. Plays those that are sandboxes, and all of them for rehearsals. */
-  openPartners(): Promise<void>
+  /** Messages with partners; taking what they send is started by itself. */
+  readonly partners: PartnerExchange
   readonly metrics: Metrics
   readonly authentication: Authentication
   readonly shadowKeys: ShadowKeys
@@ -116,14 +110,7 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
   const fulfilment = openFulfilment()
   const routing = openRouting()
   const tracking = openTracking()
-  const asked = (config.partners ?? '').split(',').map((each) => each.split('='))
-  const spokenTo = partners.filter(({ name }) => asked.some(([partner]) => partner === name))
-  const played = asked.flatMap(([name = '', by]) => (by === 'sandbox' ? [name] : []))
-  const names = spokenTo.map(({ name }) => name)
-  const exchange =
-    config.amqpUrl === undefined || names.length === 0
-      ? openPartnerQueues({ database: databases.of('messaging'), partners: names, holder: crypto.randomUUID(), log })
-      : openAmqpExchange({ url: config.amqpUrl, partners: names, log })
+  const partners = openPartnerExchange({ config, databases, clock, log })
   const relay = openRelay({
     databases,
     consumers: openFlows({
@@ -135,8 +122,8 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
       fulfilment,
       routing,
       tracking,
-      exchange,
-      partners: spokenTo,
+      exchange: partners.exchange,
+      partners: partners.partners,
       databases,
       log,
     }),
@@ -191,20 +178,7 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
     )
     return depths.flat()
   })
-  metrics.gauge('partner_messages', 'Messages in the queues to and from partners, waiting or dead.', ['queue', 'state'], async () => {
-    // A broker that is away leaves a hole in the metric, which is the truth; the scrape goes on.
-    const states = await Promise.all(
-      bothTraffics.map(async (traffic) =>
-        (await exchange.states(traffic).catch(() => [])).flatMap(({ queue, waiting, dead }) => [
-          { traffic, labels: { queue, state: 'waiting' }, value: waiting },
-          { traffic, labels: { queue, state: 'dead' }, value: dead },
-        ]),
-      ),
-    )
-    return states.flat()
-  })
-  const listening: Consumption[] = []
-  const partnerFolder = join(config.dataDir, 'partners')
+  partners.watch(metrics)
   defineJobs(jobs, { relay, orders, payments, messaging, databases, confirmAfterMs: config.confirmAfterDays * 86_400_000 })
 
   return {
@@ -213,22 +187,7 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
     relay,
     jobs,
     queues,
-    exchange,
-    async openPartners() {
-      for (const partner of spokenTo) {
-        if (partner.asks.length === 0) continue
-        const handle = exchangeToOperations(runner, partner)
-        for (const traffic of bothTraffics) listening.push(exchange.consume(queueOfPartner('inbound', partner.name), traffic, handle))
-      }
-      for (const profile of sandboxPartners.filter(({ name }) => names.includes(name))) {
-        // A rehearsal meets a sandbox always: real partners have no queue in its traffic.
-        listening.push(openSandboxPartner({ profile, exchange, traffic: 'shadow', clock, seed: 1, keep: async () => undefined }))
-        if (!played.includes(profile.name)) continue
-        const file = await openLogFile(partnerFolder, profile.name)
-        const partner = openSandboxPartner({ profile, exchange, clock, seed: 1, keep: file.keep })
-        listening.push({ close: () => partner.close().finally(file.close) })
-      }
-    },
+    partners,
     metrics,
     authentication: openAuthentication(databases.of('platform'), () => clock.now().getTime()),
     shadowKeys: new Map(engines.secrets.shadowSigningKeys.map(({ id, secret }) => [id, secret])),
@@ -240,20 +199,17 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
     fulfilment,
     routing,
     tracking,
-    async check(traffic) {
-      const linesOf = (partner: string) => readLog(partnerFolder, partner)
-      return [
-        ...(await checkAll(traffic, databases, relay, { orders, payments, ledger, analytics, fulfilment, routing, tracking })),
-        ...(traffic === 'live' ? await compareWithPartners(houseScope(traffic), { databases, orders, fulfilment, linesOf }) : []),
-      ]
-    },
+    check: async (traffic) => [
+      ...(await checkAll(traffic, databases, relay, { orders, payments, ledger, analytics, fulfilment, routing, tracking })),
+      ...(await partners.check(traffic, { orders, fulfilment })),
+    ],
     async close() {
-      await Promise.all(listening.map((each) => each.close()))
+      await partners.stop()
       await queues.close()
       await runner.drain()
       await jobs.close(config.stopWithinMs)
       await relay.close()
-      await exchange.close()
+      await partners.close()
       await payments.executor.close()
       await databases.close()
     },

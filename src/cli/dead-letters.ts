@@ -28,7 +28,7 @@ export const deadLettersVerb: Verb = {
     const out = reporter(flags.flag('json'))
     const traffic = flags.flag('shadow') ? 'shadow' : 'live'
     const most = flags.number('most', 100)
-    return withCore({ config, clock: systemClock, say: () => undefined }, async ({ exchange }) => {
+    return withCore({ config, clock: systemClock, say: () => undefined }, async ({ partners: { exchange } }) => {
       const states = await firstAnswer(exchange, traffic)
       if (queue === undefined) {
         const found = states.map(({ queue: name, waiting, dead }) => [name, waiting, dead])

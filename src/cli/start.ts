@@ -50,7 +50,7 @@ export const startVerb: Verb = {
       : undefined
     if (roles.has('relay')) {
       core.relay.start()
-      await core.openPartners()
+      await core.partners.open(core.runner)
     }
     if (roles.has('jobs')) {
       core.queues.start()

@@ -215,6 +215,7 @@ export const partnerMessages: readonly PartnerMessage[] = [
         orderNumber: Type.String(),
         attempt: id,
         merchantId: Type.Union([Type.String(), Type.Null()], { description: 'null: our own warehouse' }),
+        purpose: Type.String({ description: 'delivery, replacement or return: what a customer gives back needs no preparing' }),
         skuType: Type.String(),
         slot,
         destination,
@@ -225,13 +226,14 @@ export const partnerMessages: readonly PartnerMessage[] = [
     of: ({ waybillId, orderId, to, via, attempt }: WaybillMoved, waybill) => {
       // A report of a later state walks the release: by then somebody is preparing it already.
       if (waybill === undefined || (to !== 'released' && !via.includes('released'))) return undefined
-      const { orderNumber, merchant, skuType, slot: of, destination: at, items } = waybill
+      const { orderNumber, merchant, purpose, skuType, slot: of, destination: at, items } = waybill
       return {
         waybillId,
         orderId,
         orderNumber,
         attempt,
         merchantId: merchant === '' ? null : merchant,
+        purpose,
         skuType,
         slot: of,
         destination: at,
@@ -305,7 +307,8 @@ export const partners: readonly Partner[] = [
     name: 'wms',
     about: 'warehouse system: prepares what is released to our own warehouse',
     takes: {
-      'waybill.released': ({ merchantId }: { merchantId: string | null }) => merchantId === null,
+      'waybill.released': ({ merchantId, purpose }: { merchantId: string | null; purpose: string }) =>
+        merchantId === null && purpose !== 'return',
       'waybill.moved': ({ to }: { to: string }) => to === 'cancelled',
     },
     asks: ['waybills.update'],

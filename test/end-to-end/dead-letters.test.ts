@@ -13,19 +13,19 @@ const live = { traffic: 'live', rehearsalId: null } as const
 beforeAll(async () => {
   folder = await openServerFolder({ PARTNERS: 'wms,ods=sandbox' })
   await withCore({ config: readConfig(folder.env), clock: systemClock, say: () => undefined }, async (core) => {
-    await core.openPartners()
+    await core.partners.open(core.runner)
     const message = { key: 'k', schemaVersion: 1, occurredAt: systemClock.now(), traceId: '', rehearsalId: null }
-    await core.exchange.submit(live, [
+    await core.partners.exchange.submit(live, [
       { ...message, id: 'lost-1', topic: 'wms.waybills.update', body: { waybillId: 4711, to: 'picked' } },
       { ...message, id: 'lost-2', topic: 'wms.waybills.update', body: { waybillId: 4712, to: 'picked' } },
     ])
     await core.databases
       .of('messaging')
       .write(live, (context) =>
-        core.exchange.publish(context, [{ ...message, id: 'told-1', topic: 'ods.order.moved', body: { orderId: 1 } }]),
+        core.partners.exchange.publish(context, [{ ...message, id: 'told-1', topic: 'ods.order.moved', body: { orderId: 1 } }]),
       )
-    await untilTrue(async () => (await core.exchange.deadLetters('from.wms', 'live', 9)).length === 2, 20_000, 'two dead letters')
-    await untilTrue(async () => (await core.exchange.states('live')).every(({ waiting }) => waiting === 0), 20_000, 'empty queues')
+    await untilTrue(async () => (await core.partners.exchange.deadLetters('from.wms', 'live', 9)).length === 2, 20_000, 'two dead letters')
+    await untilTrue(async () => (await core.partners.exchange.states('live')).every(({ waiting }) => waiting === 0), 20_000, 'empty queues')
   })
 }, 120_000)
 afterAll(() => folder.close())

@@ -44,13 +44,13 @@ describe.each(carriers)('partners by %s', (_, variables) => {
     beforeAll(async () => {
       folder = await mkdtemp(join(tmpdir(), 'throughline-partners-'))
       whole = await openWhole({ PARTNERS: names.join(','), ...variables })
-      await whole.core.openPartners()
+      await whole.core.partners.open(whole.core.runner)
       // With a broker the partners have connections of their own, as they would elsewhere.
       outside =
         variables?.['AMQP_URL'] === undefined
-          ? whole.core.exchange
+          ? whole.core.partners.exchange
           : openAmqpExchange({ url: variables['AMQP_URL'], partners: names, log: { warn: () => undefined } })
-      for (const exchange of [outside, whole.core.exchange])
+      for (const exchange of [outside, whole.core.partners.exchange])
         await untilTrue(
           () =>
             exchange.states('live').then(
@@ -69,7 +69,7 @@ describe.each(carriers)('partners by %s', (_, variables) => {
     })
     afterAll(async () => {
       await Promise.all([...played.values()].map((partner) => partner.close()))
-      if (outside !== whole.core.exchange) await outside.close()
+      if (outside !== whole.core.partners.exchange) await outside.close()
       await Promise.all(logs.map((log) => log.close()))
       await whole.close()
       await rm(folder, { recursive: true, force: true })
@@ -86,7 +86,7 @@ describe.each(carriers)('partners by %s', (_, variables) => {
     }
     const quiet = () =>
       untilTrue(
-        async () => (await whole.core.exchange.states('live').catch(() => [{ waiting: 1 }])).every(({ waiting }) => waiting === 0),
+        async () => (await whole.core.partners.exchange.states('live').catch(() => [{ waiting: 1 }])).every(({ waiting }) => waiting === 0),
         60_000,
         'empty queues',
       )
@@ -146,7 +146,7 @@ describe.each(carriers)('partners by %s', (_, variables) => {
           'loaded',
         ])
       }
-      expect((await whole.core.exchange.states('live')).filter(({ dead }) => dead > 0)).toEqual([])
+      expect((await whole.core.partners.exchange.states('live')).filter(({ dead }) => dead > 0)).toEqual([])
     })
 
     it('the law over their logs names what a partner was not told, what it has done for nothing, and what we do not have', async () => {
@@ -198,11 +198,11 @@ describe.each(carriers)('partners by %s', (_, variables) => {
       await wms?.ask('wrong', 'waybills.update', { waybillId: 'one', to: 'picked' })
       await wms?.ask('unknown', 'waybills.update', { waybillId: 999_999, to: 'picked' })
       await untilTrue(
-        async () => (await whole.core.exchange.deadLetters('from.wms', 'live', 10)).length === 3,
+        async () => (await whole.core.partners.exchange.deadLetters('from.wms', 'live', 10)).length === 3,
         30_000,
         'three dead letters',
       )
-      const dead = await whole.core.exchange.deadLetters('from.wms', 'live', 10)
+      const dead = await whole.core.partners.exchange.deadLetters('from.wms', 'live', 10)
       expect(dead.map(({ reason }) => reason).toSorted()).toEqual([
         expect.stringMatching(/^fulfilment.unknown_waybill \/waybillId/),
         expect.stringMatching(/^platform.invalid_input \/waybillId/),
