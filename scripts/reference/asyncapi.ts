@@ -90,7 +90,11 @@ function channelOf(direction: (typeof directions)[number], { name, about, takes,
 const headers = {
   type: 'object',
   properties: {
-    'x-key': { type: 'string', description: 'messages of one key come in order; where a partner leaves it out, each is a key of its own' },
+    'x-key': {
+      type: 'string',
+      description:
+        'messages of one key come in order, such as fulfilment:17 for what fulfilment tells of waybill 17; where a partner leaves it out, each is a key of its own',
+    },
     'x-schema-version': { type: 'integer', description: 'of the body; 1 unless told' },
     'x-occurred-at': { type: 'string', format: 'date-time' },
     'x-trace-id': { type: 'string', description: 'W3C trace id' },

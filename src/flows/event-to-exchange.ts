@@ -49,12 +49,14 @@ function messagesOf(
     const wants = partner.takes[name]
     if (body === undefined || wants === undefined || (wants !== true && !wants(body as never))) return []
     const { id, key, occurredAt, traceId, rehearsalId } = event
-    // Outbox, number and name: the same message however often its event is handled.
+    const from = type.split('.')[0]
     return [
       {
-        id: `${type.split('.')[0]}-${id}-${name}`,
+        // Outbox, number and name: the same message however often its event is handled.
+        id: `${from}-${id}-${name}`,
         topic: `${partner.name}.${name}`,
-        key,
+        // With its context: an order and a waybill may have the same number, and two outboxes have no order between them.
+        key: `${from}:${key}`,
         schemaVersion: version,
         occurredAt,
         traceId,

@@ -295,7 +295,7 @@ function messageOf(arrived: AsyncMessage | SyncMessage): ExchangeMessage {
   const occurredAt = new Date(text('x-occurred-at') ?? (arrived.timestamp ?? 0) * 1000)
   return {
     id,
-    topic: arrived.type ?? arrived.routingKey,
+    topic: arrived.type ?? routedBy(arrived) ?? arrived.routingKey,
     key: text('x-key') ?? id,
     schemaVersion: Number(arrived.headers?.['x-schema-version'] ?? 1),
     occurredAt: Number.isNaN(occurredAt.getTime()) ? new Date(0) : occurredAt,
@@ -303,6 +303,12 @@ function messageOf(arrived: AsyncMessage | SyncMessage): ExchangeMessage {
     rehearsalId: text('x-rehearsal-id') ?? null,
     body: Buffer.isBuffer(arrived.body) ? bodyOf(arrived.body) : (arrived.body as unknown),
   }
+}
+
+/** Where a message was meant to go that the broker itself has put to the dead letters. */
+function routedBy({ headers }: AsyncMessage | SyncMessage): string | undefined {
+  const [death] = (headers?.['x-death'] ?? []) as readonly { readonly 'routing-keys'?: readonly string[] }[]
+  return death?.['routing-keys']?.[0]
 }
 
 /** A partner may have forgotten to say that it is JSON; what is none is left as text, for the schema to refuse. */

@@ -135,7 +135,7 @@ describe.each(carriers)('partners by %s', (_, variables) => {
         new Set(partnerMessages.map(({ name }) => name).filter((name) => name !== 'order.cancelled')),
       )
       for (const { waybillId } of routed) {
-        const told = ods.filter(({ topic, key }) => topic === 'ods.waybill.moved' && key === String(waybillId))
+        const told = ods.filter(({ topic, key }) => topic === 'ods.waybill.moved' && key === `fulfilment:${waybillId}`)
         expect(told.map(({ body }) => (body as { to: string }).to)).toEqual([
           'routed',
           'released',

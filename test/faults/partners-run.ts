@@ -247,7 +247,7 @@ async function compare(folder: ServerFolder, numbers: ReadonlySet<string>) {
   const lost =
     [...numbers].filter((number) => !known.has(number)).length +
     stored.filter((number) => !placed.has(number)).length +
-    waybills.filter(({ id }) => (states.get(id) ?? []).join() !== wayToTheTruck.join()).length
+    waybills.filter(({ id }) => (states.get(`fulfilment:${id}`) ?? []).join() !== wayToTheTruck.join()).length
   return { waybills: waybills.length, messages: seen.size, lost, doubled: doubled + stored.length - numbers.size }
 }
 
