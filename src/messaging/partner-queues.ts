@@ -33,7 +33,7 @@ export interface PartnerQueuesOptions {
   readonly holder: string
   /** Messages that may wait in one queue before no more are taken on; 10,000 unless told. */
   readonly queueMost?: number
-  /** Longest wait between looks, ms; 250 unless told. */
+  /** Longest wait between looks, ms; 1,000 unless told. What this process itself puts in is seen at once. */
   readonly pollMs?: number
   readonly log: { warn(facts: object, message: string): void }
 }
@@ -45,7 +45,7 @@ const holdMs = 10_000
 
 /** Partners without a broker: their queues are a table of ours, and a message enters it in the transaction that moves the consumer's cursor. */
 export function openPartnerQueues(options: PartnerQueuesOptions): Exchange {
-  const { database, partners, holder, queueMost = 10_000, pollMs = 250, log } = options
+  const { database, partners, holder, queueMost = 10_000, pollMs = 1_000, log } = options
   const queues = directions.flatMap((direction) => partners.map((partner) => queueOf(direction, partner)))
   const open = new Set<Taker>()
   let opened = 0
@@ -155,6 +155,8 @@ class Taker implements Consumption {
 
   async #takeSome(): Promise<number> {
     const { queue, holder, read, write } = this.#options
+    // A look at an empty queue is a read: a hold is a commit, and most queues are empty most of the time.
+    if ((await read((context) => oldestMessages(context, queue, 1))).length === 0) return 0
     if (!(await write((context) => holdQueue(context, queue, holder, holdMs)))) return 0
     const messages = await read((context) => oldestMessages(context, queue, inHand))
     if (messages.length === 0) return 0
