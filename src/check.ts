@@ -1,4 +1,5 @@
 import type { Analytics } from '#analytics'
+import type { Containers } from '#containers'
 import type { Fulfilment, LawReport } from '#fulfilment'
 import type { CheckResult } from '#kernel/check.ts'
 import type { Ledger } from '#ledger'
@@ -19,6 +20,7 @@ export interface Contexts {
   readonly fulfilment: Fulfilment
   readonly routing: Routing
   readonly tracking: Tracking
+  readonly containers: Containers
 }
 
 /** Work of the house itself, in both traffics' scopes: shadow rounds run under a rehearsal of their own. */
@@ -41,12 +43,14 @@ export async function checkAll(traffic: Traffic, databases: Databases, relay: Re
     read('fulfilment', contexts.fulfilment.check),
     read('routing', contexts.routing.check),
     read('tracking', contexts.tracking.check),
+    read('containers', contexts.containers.check),
     contexts.analytics.check(houseScope(traffic)),
     contexts.payments.compareWithLogs(houseScope(traffic)),
     relay.backlog(traffic),
     checkMoney(traffic, databases, contexts),
+    checkPacked(traffic, databases, contexts),
   ])
-  const [orders, payments, ledger, fulfilment, routing, tracking, analytics, gateways, backlog, money] = results
+  const [orders, payments, ledger, fulfilment, routing, tracking, containers, analytics, gateways, backlog, money, packed] = results
   const named = (context: string, result: CheckResult): CheckResult => ({ ...result, check: `${context}: ${result.check}` })
   return [
     ...orders.map((result) => named('orders', result)),
@@ -56,6 +60,8 @@ export async function checkAll(traffic: Traffic, databases: Databases, relay: Re
     ...fulfilment.map((report) => named('fulfilment', resultOf(report))),
     ...routing.map((report) => named('routing', resultOf(report))),
     ...tracking.map((report) => named('tracking', resultOf(report))),
+    ...containers.map((result) => named('containers', result)),
+    packed,
     ...analytics.map((result) => named('analytics', result)),
     ...money,
     {
@@ -98,4 +104,19 @@ async function checkMoney(traffic: Traffic, databases: Databases, { orders, paym
     { check: 'money: what orders say is what payments hold', breaks: untrue.slice(0, 100) },
     { check: 'money: what payments hold is what the ledger has booked', breaks: unbooked.slice(0, 100) },
   ]
+}
+
+/** What containers hold is of waybills that fulfilment has. */
+async function checkPacked(traffic: Traffic, databases: Databases, { containers, fulfilment }: Contexts): Promise<CheckResult> {
+  const breaks: string[] = []
+  const limit = 1_000
+  for (let after = 0; ; ) {
+    const page = { after, limit }
+    const ids = await databases.of('containers').read(houseScope(traffic), (context) => containers.packedWaybills(context, page))
+    const found = await databases.of('fulfilment').read(houseScope(traffic), (context) => fulfilment.waybillsById(context, ids))
+    for (const id of ids) if (!found.has(id)) breaks.push(`something of waybill ${id} is packed, which does not exist`)
+    after = ids.at(-1) ?? 0
+    if (ids.length < limit) break
+  }
+  return { check: 'containers: what is packed is of a waybill that exists', breaks: breaks.slice(0, 100) }
 }

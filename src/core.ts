@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { type Analytics, openAnalytics } from '#analytics'
+import { type Containers, openContainers } from '#containers'
 import { openFlows } from '#flows'
-import { type Fulfilment, openFulfilment } from '#fulfilment'
+import { type Fulfilment, openFulfilment, waybillLifeCycle, type WaybillState } from '#fulfilment'
 import type { CheckResult } from '#kernel/check.ts'
 import type { Clock } from '#kernel/time.ts'
 import { type Ledger, openLedger } from '#ledger'
@@ -58,6 +59,7 @@ export interface Core {
   readonly fulfilment: Fulfilment
   readonly routing: Routing
   readonly tracking: Tracking
+  readonly containers: Containers
   /** All invariants of one traffic's database, each with its breaks. */
   check(traffic: Traffic): Promise<CheckResult[]>
   /** Finishes what is under way and lets go of everything; the engines stay open. */
@@ -110,6 +112,13 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
   const fulfilment = openFulfilment()
   const routing = openRouting()
   const tracking = openTracking()
+  const containers = openContainers({
+    async findWaybills(scope, waybillIds) {
+      const found = await databases.of('fulfilment').read(scope, (context) => fulfilment.waybillsById(context, waybillIds))
+      const endedOf = (state: WaybillState): boolean => waybillLifeCycle.states[state].end ?? false
+      return new Map([...found].map(([id, waybill]) => [id, { ...waybill, ended: endedOf(waybill.state) }]))
+    },
+  })
   const partners = openPartnerExchange({ config, databases, clock, log })
   const relay = openRelay({
     databases,
@@ -135,7 +144,7 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
   })
   later.relay = relay
   const runner = openRunner({
-    operations: operationsOf({ orders, payments, ledger, messaging, fulfilment, routing, tracking }),
+    operations: operationsOf({ orders, payments, ledger, messaging, fulfilment, routing, tracking, containers }),
     databases,
     standardLimit: { perSecond: config.limitPerSecond, burst: config.limitBurst },
     nowMs: () => clock.now().getTime(),
@@ -199,8 +208,9 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
     fulfilment,
     routing,
     tracking,
+    containers,
     check: async (traffic) => [
-      ...(await checkAll(traffic, databases, relay, { orders, payments, ledger, analytics, fulfilment, routing, tracking })),
+      ...(await checkAll(traffic, databases, relay, { orders, payments, ledger, analytics, fulfilment, routing, tracking, containers })),
       ...(await partners.check(traffic, { orders, fulfilment })),
     ],
     async close() {
@@ -233,8 +243,9 @@ export function operationsOf({
   fulfilment,
   routing,
   tracking,
+  containers,
 }: Omit<Contexts, 'analytics'> & { readonly messaging: Messaging }): Operation[] {
-  const contexts = [orders, payments, ledger, fulfilment, routing, tracking, messaging]
+  const contexts = [orders, payments, ledger, fulfilment, routing, tracking, containers, messaging]
   return [...contexts.flatMap(({ operations }) => operations), ...commandOperations]
 }
 
@@ -245,6 +256,7 @@ const contextsWithMessages = [
   'fulfilment',
   'routing',
   'tracking',
+  'containers',
   'messaging',
 ] as const satisfies readonly ContextName[]
 const pruneIdempotency = new Map(

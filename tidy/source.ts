@@ -63,6 +63,7 @@ export const contexts: readonly string[] = [
   'routing',
   'tracking',
   'merchants',
+  'containers',
   'identity',
   'messaging',
   'loyalty',

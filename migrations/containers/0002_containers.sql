@@ -25,7 +25,7 @@ create index tag_unknown on containers.tag (epc) where container_id is null;
 create table containers.tag_read (
   epc text not null,
   second timestamptz not null,
-  reader text not null,
+  reader text collate "C" not null,
   primary key (epc, second, reader)
 );
 
@@ -33,7 +33,7 @@ create table containers.tag_read (
 create table containers.placing (
   container_id bigint not null references containers.container (id),
   second timestamptz not null,
-  place text not null,
+  place text collate "C" not null,
   actor text not null,
   primary key (container_id, second, place)
 );
@@ -51,6 +51,7 @@ create table containers.containment (
 create unique index containment_open on containers.containment (child_id) where until_at is null;
 create index containment_child on containers.containment (child_id, from_at, id);
 create index containment_parent on containers.containment (parent_id, from_at);
+create index containment_parent_open on containers.containment (parent_id) where until_at is null;
 
 -- Which pieces of which line of a waybill were in which container.
 create table containers.content (
@@ -64,6 +65,7 @@ create table containers.content (
   check (until_at >= from_at)
 );
 create index content_container on containers.content (container_id, from_at);
+create index content_container_open on containers.content (container_id) where until_at is null;
 create index content_open on containers.content (waybill_id) where until_at is null;
 
 create table containers.change (

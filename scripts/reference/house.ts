@@ -1,4 +1,5 @@
 import { openAnalytics } from '#analytics'
+import { openContainers } from '#containers'
 import { openFlows, partners } from '#flows'
 import { openFulfilment } from '#fulfilment'
 import { systemClock } from '#kernel/time.ts'
@@ -33,6 +34,7 @@ export function openHouse(): House {
     fulfilment: openFulfilment(),
     routing: openRouting(),
     tracking: openTracking(),
+    containers: openContainers({ findWaybills: () => Promise.resolve(new Map()) }),
   }
   const exchange = { publish: () => Promise.reject(new Error('the reference sends nothing')) }
   const consumers = openFlows({ ...contexts, log: { warn: () => undefined }, exchange, partners, databases: { of: silent } })

@@ -1,3 +1,4 @@
+import { containerLifeCycle } from '#containers'
 import { waybillLifeCycle } from '#fulfilment'
 import { diagramOf, type LifeCycle } from '#kernel/lifecycle.ts'
 import { claimLifeCycle, itemLifeCycle } from '#orders'
@@ -21,6 +22,7 @@ export function lifeCyclesPage(sources: readonly SourceFile[]): string {
     show('payments', bindingCycle),
     show('fulfilment', waybillLifeCycle),
     show('routing', assignmentLifeCycle),
+    show('containers', containerLifeCycle),
   ]
   const declared = sources
     .filter(({ path }) => !path.startsWith('src/kernel/'))

@@ -96,10 +96,7 @@ describe(`codes of tags, seed ${seed}`, () => {
     ['3574257BF7194E4000001A85', '/epc header 35 is none that we read; 30 (sgtin-96) and 33 (grai-96) are'],
     ['307C257BF7194E4000001A85', '/epc partition 7 does not exist; it must be 0 to 6'],
     ['3063FFFFFFFFFFC000000000', '/epc company prefix 1099511627775 is too large for partition 0, which gives it 12 digits'],
-    [
-      'urn:epc:tag:sgtin-96:3.0614141.12345.1',
-      '/epc item reference "12345" has 5 digits; with a company prefix of 7 it must have 6',
-    ],
+    ['urn:epc:tag:sgtin-96:3.0614141.12345.1', '/epc item reference "12345" has 5 digits; with a company prefix of 7 it must have 6'],
     ['urn:epc:tag:grai-96:3.0614141.12345.007', '/epc serial 007 has leading zeros; a tag of 96 bits cannot keep them'],
     [
       'urn:epc:tag:grai-96:3.0614141.12345.274877906944',
@@ -111,11 +108,15 @@ describe(`codes of tags, seed ${seed}`, () => {
 
   it('never takes two codes for one, nor breaks on any 24 hex digits', () => {
     fc.assert(
-      fc.property(fc.constantFrom('30', '33'), fc.string({ unit: fc.constantFrom(...'0123456789ABCDEF'), minLength: 22, maxLength: 22 }), (header, rest) => {
-        const outcome = parseEpc(header + rest)
-        if (outcome.ok) expect(hexOf(outcome.value)).toBe(header + rest)
-        else expect(outcome.error.field).toBe('/epc')
-      }),
+      fc.property(
+        fc.constantFrom('30', '33'),
+        fc.string({ unit: fc.constantFrom(...'0123456789ABCDEF'.split('')), minLength: 22, maxLength: 22 }),
+        (header, rest) => {
+          const outcome = parseEpc(header + rest)
+          if (outcome.ok) expect(hexOf(outcome.value)).toBe(header + rest)
+          else expect(outcome.error.field).toBe('/epc')
+        },
+      ),
       { seed, numRuns: 2000 },
     )
   })

@@ -81,7 +81,9 @@ function parseUri(text: string): Outcome<Epc> {
   const [, name, filter = '', companyPrefix = '', reference = '', serial = ''] =
     /^urn:epc:tag:(sgtin|grai)-96:([0-7])\.(\d{6,12})\.(\d*)\.(\d+)$/.exec(text) ?? []
   if (name === undefined)
-    return wrong(`"${text}" is not urn:epc:tag:SCHEME:filter.prefix.reference.serial with sgtin-96 or grai-96, filter 0 to 7 and a prefix of 6 to 12 digits`)
+    return wrong(
+      `"${text}" is not urn:epc:tag:SCHEME:filter.prefix.reference.serial with sgtin-96 or grai-96, filter 0 to 7 and a prefix of 6 to 12 digits`,
+    )
   const scheme = name as EpcScheme
   const digits = referenceDigits(scheme, companyPrefix.length)
   if (reference.length !== digits)
@@ -121,8 +123,7 @@ export function checkDigitOf(digits: string): string {
 
 /** The 14 digits that are printed beside the bar code: the GTIN, or the GRAI without its serial. The last one is the check digit. */
 export function printedKeyOf({ scheme, companyPrefix, reference }: Epc): string {
-  const digits =
-    scheme === 'sgtin' ? `${reference.slice(0, 1)}${companyPrefix}${reference.slice(1)}` : `0${companyPrefix}${reference}`
+  const digits = scheme === 'sgtin' ? `${reference.slice(0, 1)}${companyPrefix}${reference.slice(1)}` : `0${companyPrefix}${reference}`
   return `${digits}${checkDigitOf(digits)}`
 }
 

@@ -4,7 +4,7 @@ import { checkFulfilment } from './check.ts'
 import { type CreateWaybills, createWaybills } from './create-waybills.ts'
 import { type MoveWaybill, moveWaybills, type RouteWaybill, routeWaybills } from './move-waybills.ts'
 import { operations } from './operations.ts'
-import { type StatePage, waybillsByOrder, waybillsByState } from './waybill-store.ts'
+import { type StatePage, waybillsById, waybillsByOrder, waybillsByState } from './waybill-store.ts'
 
 export { type CancelledWaybills, type CancelWaybills } from './cancel-waybills.ts'
 export type { LawReport } from './check.ts'
@@ -28,6 +28,7 @@ export function openFulfilment() {
     cancelWaybills: (context: WriteContext, commands: readonly CancelWaybills[]) => cancelWaybills(context, commands),
     /** Waybills that wait in each asked state, in pages by id. */
     waybillsAwaiting: (context: ReadContext, pages: readonly StatePage[]) => waybillsByState(context, pages),
+    waybillsById: (context: ReadContext, waybillIds: readonly number[]) => waybillsById(context, waybillIds),
     waybillsOfOrders: (context: ReadContext, orderIds: readonly number[]) => waybillsByOrder(context, orderIds),
     check: (context: ReadContext) => checkFulfilment(context),
   }

@@ -19,6 +19,7 @@ export const contextNames = [
   'tracking',
   'messaging',
   'analytics',
+  'containers',
 ] as const
 export type ContextName = (typeof contextNames)[number]
 
