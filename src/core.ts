@@ -2,18 +2,20 @@ import { randomBytes } from 'node:crypto'
 import { type Analytics, openAnalytics } from '#analytics'
 import { type Containers, openContainers } from '#containers'
 import { openFlows } from '#flows'
-import { type Fulfilment, openFulfilment, waybillLifeCycle, type WaybillState } from '#fulfilment'
+import { type Fulfilment, merchantOperations, openFulfilment, waybillLifeCycle, type WaybillState } from '#fulfilment'
 import type { CheckResult } from '#kernel/check.ts'
 import type { Clock } from '#kernel/time.ts'
 import { type Ledger, openLedger } from '#ledger'
+import { type Merchants, openMerchants } from '#merchants'
 import { type Messaging, openMessaging } from '#messaging'
 import { openOrders, type Orders } from '#orders'
 import { guardTraffic, openPayments, type Payments } from '#payments'
+import type { Rate } from '#platform/aspects/limits.ts'
 import { type Authentication, openAuthentication } from '#platform/authentication.ts'
 import { commandOperations } from '#platform/command-operations.ts'
 import { type CommandQueues, openCommandQueues, type QueueName } from '#platform/command-queue.ts'
 import { pruneCommands } from '#platform/command-store.ts'
-import type { Config } from '#platform/config.ts'
+import { type Config, ConfigError } from '#platform/config.ts'
 import { type ContextName, type Databases, openDatabases, statement } from '#platform/database.ts'
 import { type Jobs, openJobs } from '#platform/jobs.ts'
 import { type Metrics, openMetrics } from '#platform/metrics.ts'
@@ -119,6 +121,14 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
       return new Map([...found].map(([id, waybill]) => [id, { ...waybill, ended: endedOf(waybill.state) }]))
     },
   })
+  const authentication = openAuthentication(databases.of('platform'), () => clock.now().getTime())
+  const merchants = openMerchants({ keys: authentication })
+  // Waybills are fulfilment's, what is in containers is not: the composition lets one ask the other.
+  const portal = {
+    operations: merchantOperations((scope, scanned) =>
+      databases.of('containers').read(scope, (context) => containers.waybillsIn(context, scanned)),
+    ),
+  }
   const partners = openPartnerExchange({ config, databases, clock, log })
   const relay = openRelay({
     databases,
@@ -143,10 +153,12 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
     log,
   })
   later.relay = relay
+  const operations = operationsOf({ orders, payments, ledger, messaging, fulfilment, routing, tracking, containers, merchants, portal })
   const runner = openRunner({
-    operations: operationsOf({ orders, payments, ledger, messaging, fulfilment, routing, tracking, containers }),
+    operations,
     databases,
     standardLimit: { perSecond: config.limitPerSecond, burst: config.limitBurst },
+    limits: limitsOf(config, operations),
     nowMs: () => clock.now().getTime(),
     log,
     observe: observed.operation,
@@ -198,7 +210,7 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
     queues,
     partners,
     metrics,
-    authentication: openAuthentication(databases.of('platform'), () => clock.now().getTime()),
+    authentication,
     shadowKeys: new Map(engines.secrets.shadowSigningKeys.map(({ id, secret }) => [id, secret])),
     orders,
     payments,
@@ -226,6 +238,20 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
   }
 }
 
+/** The setting LIMITS, such as `merchants=2/4`, by limit key. A name that limits nothing is a mistake that would otherwise go unseen. */
+export function limitsOf({ limits = '' }: Pick<Config, 'limits'>, operations: readonly Operation[]): Map<string, Rate> {
+  const pairs = limits === '' ? [] : limits.split(',').map((pair) => pair.split('='))
+  const known = new Set(operations.map(({ id, limit }) => limit?.key ?? id))
+  for (const [key = ''] of pairs)
+    if (!known.has(key)) throw new ConfigError(`LIMITS names ${key}, which is neither an operation nor a limit that operations share`)
+  return new Map(
+    pairs.map(([key = '', rate = '']) => {
+      const [perSecond, burst] = rate.split('/').map(Number)
+      return [key, { perSecond: perSecond ?? 1, burst: burst ?? 1 }]
+    }),
+  )
+}
+
 /** Where a command waits when its caller does not. Goods and partners' commands are always run at once. */
 function queueOf({ id, kind, context }: Operation): QueueName | undefined {
   if (kind === 'query') return undefined
@@ -244,8 +270,15 @@ export function operationsOf({
   routing,
   tracking,
   containers,
-}: Omit<Contexts, 'analytics'> & { readonly messaging: Messaging }): Operation[] {
-  const contexts = [orders, payments, ledger, fulfilment, routing, tracking, containers, messaging]
+  merchants,
+  portal,
+}: Omit<Contexts, 'analytics'> & {
+  readonly messaging: Messaging
+  readonly merchants: Merchants
+  /** What merchants ask of their waybills. */
+  readonly portal: { readonly operations: readonly Operation[] }
+}): Operation[] {
+  const contexts = [orders, payments, ledger, fulfilment, routing, tracking, containers, merchants, portal, messaging]
   return [...contexts.flatMap(({ operations }) => operations), ...commandOperations]
 }
 
@@ -257,6 +290,7 @@ const contextsWithMessages = [
   'routing',
   'tracking',
   'containers',
+  'merchants',
   'messaging',
 ] as const satisfies readonly ContextName[]
 const pruneIdempotency = new Map(

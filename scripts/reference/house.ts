@@ -1,9 +1,10 @@
 import { openAnalytics } from '#analytics'
 import { openContainers } from '#containers'
 import { openFlows, partners } from '#flows'
-import { openFulfilment } from '#fulfilment'
+import { merchantOperations, openFulfilment } from '#fulfilment'
 import { systemClock } from '#kernel/time.ts'
 import { openLedger } from '#ledger'
+import { openMerchants } from '#merchants'
 import { openMessaging } from '#messaging'
 import { openOrders } from '#orders'
 import { openSandboxTwin, SandboxEngine } from '#partners/sandbox-pg/index.ts'
@@ -34,6 +35,8 @@ export function openHouse(): House {
     fulfilment: openFulfilment(),
     routing: openRouting(),
     tracking: openTracking(),
+    merchants: openMerchants({ keys: { issue: () => Promise.resolve(''), revoke: () => Promise.resolve(false) } }),
+    portal: { operations: merchantOperations(() => Promise.resolve([])) },
     containers: openContainers({ findWaybills: () => Promise.resolve(new Map()) }),
   }
   const exchange = { publish: () => Promise.reject(new Error('the reference sends nothing')) }

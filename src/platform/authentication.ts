@@ -13,6 +13,8 @@ export interface Authentication {
     readonly scopes: readonly string[]
     readonly expiresAt?: Date
   }): Promise<string>
+  /** Ends a key; false when there is none of this id that could be ended. It is honoured for `keepMs` longer at most. */
+  revoke(id: string): Promise<boolean>
   /** Makes sure that a given secret is a key: for the demo's own, which has to survive a new database. */
   ensure(secret: string, key: { readonly id: string; readonly client: string; readonly scopes: readonly string[] }): Promise<void>
 }
@@ -32,6 +34,11 @@ const insert = statement<{ id: string }>(
   `insert into platform.api_key (id, secret_hash, client, scopes, created_at, expires_at)
    values ($1, decode($2, 'hex'), $3, $4::text[], $5, $6)
    on conflict (id) do update set secret_hash = excluded.secret_hash, scopes = excluded.scopes, revoked_at = null returning id`,
+)
+
+const revoke = statement<{ id: string }>(
+  'platform.revoke_api_key',
+  'update platform.api_key set revoked_at = $2 where id = $1 and revoked_at is null returning id',
 )
 
 export function openAuthentication(platform: ContextDatabase, nowMs: () => number): Authentication {
@@ -68,6 +75,9 @@ export function openAuthentication(platform: ContextDatabase, nowMs: () => numbe
       const secret = `tl_${randomBytes(32).toString('base64url')}`
       await store(secret, key.id, key.client, key.scopes, key.expiresAt ?? null)
       return secret
+    },
+    async revoke(id) {
+      return (await platform.write(live, (context) => context.query(revoke, [id, context.now]))).length > 0
     },
     ensure: (secret, key) => store(secret, key.id, key.client, key.scopes, null),
   }

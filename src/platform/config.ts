@@ -153,6 +153,15 @@ export const configSchema = Type.Object(
       1_000_000,
     ),
     limitBurst: number({ about: 'commands that a client may send at once after a rest' }, 1, 1_000_000),
+    limits: Type.Optional(
+      text(
+        {
+          about: 'rates of single limits, by operation or by the name that several operations share: a second, and at once after a rest',
+          expects: 'NAME=PER_SECOND/BURST, separated by commas, such as merchants=2/4',
+        },
+        '^[a-z_.]+=[1-9]\\d{0,6}/[1-9]\\d{0,6}(,[a-z_.]+=[1-9]\\d{0,6}/[1-9]\\d{0,6})*$',
+      ),
+    ),
     stopWithinMs: number({ about: 'time for work under way to end when the process is asked to stop' }, 100, 600_000),
   },
   { additionalProperties: false },

@@ -20,6 +20,7 @@ export const contextNames = [
   'messaging',
   'analytics',
   'containers',
+  'merchants',
 ] as const
 export type ContextName = (typeof contextNames)[number]
 

@@ -212,6 +212,8 @@ function mount(app: FastifyInstance, operation: Operation, options: HttpOptions)
           ? await runner.runMany(operation.id, calls)
           : await Promise.all(calls.map(async (call) => runner.admit(operation.id, call) ?? later(call)))
       if (later !== undefined) reply.header('preference-applied', 'respond-async')
+      const limited = wholeLimitOf(outcomes)
+      if (limited !== undefined) return sendFailure(reply, limited, context.traceId, operation)
       const answer = outcomes.map((outcome) => {
         if (outcome.ok) return { status: later === undefined ? status : 202, value: outcome.value }
         const failed = statusOf(outcome.error, operation)
@@ -223,6 +225,14 @@ function mount(app: FastifyInstance, operation: Operation, options: HttpOptions)
         .send(JSON.stringify({ outcomes: answer }))
     },
   })
+}
+
+/** A batch of which nothing was let in is refused as one, so that its sender hears 429 and when to come again. */
+function wholeLimitOf(outcomes: readonly Outcome<unknown>[]): Failure | undefined {
+  const [first] = outcomes
+  return first?.ok === false && outcomes.every((outcome) => !outcome.ok && outcome.error.code === 'platform.limited')
+    ? first.error
+    : undefined
 }
 
 /** How a call is accepted to be run later, where the caller prefers that (RFC 7240) and the operation has a queue. */

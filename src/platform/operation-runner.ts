@@ -40,6 +40,8 @@ export interface RunnerOptions {
   readonly operations: readonly Operation[]
   readonly databases: Databases
   readonly standardLimit: Rate
+  /** Rates by limit key that win over those of operations. */
+  readonly limits?: ReadonlyMap<string, Rate>
   readonly nowMs: () => number
   readonly log: {
     error(facts: object, message: string): void
@@ -79,7 +81,11 @@ const mostWaitingBatches = 64
  * authorisation → validation → limits → idempotency → batching → breaker and deadline → body → audit → metrics.
  */
 export function openRunner(options: RunnerOptions): Runner {
-  const limits = new Limits(options.standardLimit, options.nowMs)
+  const limits = new Limits({
+    standard: options.standardLimit,
+    nowMs: options.nowMs,
+    ...(options.limits === undefined ? {} : { set: options.limits }),
+  })
   const prepared = new Map<string, Prepared>()
   for (const operation of options.operations) {
     if (prepared.has(operation.id)) throw new Error(`operation ${operation.id} is declared twice`)
@@ -96,9 +102,12 @@ export function openRunner(options: RunnerOptions): Runner {
     return found
   }
 
+  const limitedOf = ({ operation }: Prepared, context: RequestContext): Refusal | undefined =>
+    limits.take(operation, context) ?? (operation.priority === 'low' && pressing() ? limits.takeInRush(context) : undefined)
+
   /** What can be refused before anything is touched. */
-  const check = ({ operation, validate }: Prepared, call: Call, admitted = false): Refusal | Entry => {
-    const limited = () => (admitted ? undefined : limits.take(operation, call.context))
+  const check = (part: Prepared, call: Call, limited = () => limitedOf(part, call.context)): Refusal | Entry => {
+    const { operation, validate } = part
     const refusal = authorise(operation, call.context.actor) ?? validate(call.input) ?? limited()
     if (refusal !== undefined) return refusal
     const now = options.nowMs()
@@ -118,6 +127,15 @@ export function openRunner(options: RunnerOptions): Runner {
     }
     const keyed: Keyed = { client: call.context.actor.id, key, operation: operation.id, bodyHash: hashBody(operation.id, call.input) }
     return { call, commandId: key, keyed, deadlineMs: now + deadlineMs }
+  }
+
+  /** How the calls of one request are counted; undefined: each by itself. */
+  const countOf = (part: Prepared, [first]: readonly Call[], admitted: boolean): (() => Refusal | undefined) | undefined => {
+    if (admitted) return () => undefined
+    if (part.operation.limit?.counts !== 'requests' || first === undefined) return undefined
+    // At the first call that comes as far as this, so that a request that is refused for other reasons is not counted.
+    let told: { readonly refusal: Refusal | undefined } | undefined
+    return () => (told ??= { refusal: limitedOf(part, first.context) }).refusal
   }
 
   const batcherOf = (part: Prepared, context: RequestContext): Batcher<Entry, Outcome<unknown>> => {
@@ -150,6 +168,7 @@ export function openRunner(options: RunnerOptions): Runner {
   }
 
   let rushAtMs = Number.NEGATIVE_INFINITY
+  const pressing = (): boolean => performance.now() - rushAtMs < rushLastsMs
   const enter = (part: Prepared, entry: Entry): Promise<Outcome<unknown>> => {
     const batcher = batcherOf(part, entry.call.context)
     const answer = batcher.add(entry)
@@ -183,9 +202,10 @@ export function openRunner(options: RunnerOptions): Runner {
     async runMany(operationId, calls, { admitted = false } = {}) {
       const started = performance.now()
       const part = preparedOf(operationId)
+      const limited = countOf(part, calls, admitted)
       const outcomes = await Promise.all(
         calls.map((call) => {
-          const entry = check(part, call, admitted)
+          const entry = check(part, call, limited)
           return 'ok' in entry ? Promise.resolve(entry) : enter(part, entry)
         }),
       )
@@ -194,7 +214,7 @@ export function openRunner(options: RunnerOptions): Runner {
       })
       return outcomes
     },
-    pressing: () => performance.now() - rushAtMs < rushLastsMs,
+    pressing,
     async drain() {
       for (const { batchers } of prepared.values()) await Promise.all([...batchers.values()].map((batcher) => batcher.drain()))
     },

@@ -44,8 +44,18 @@ interface AnyOperation<I extends TSchema, O extends TSchema> {
     /** Most commands in one request to the batch twin; 5000 unless told. */
     readonly largestRequest?: number
   }
-  /** Requests per second one client may make, counted per command; absent: the configured default. */
-  readonly limit?: { readonly perSecond: number; readonly burst: number }
+  /** How often one client may ask; absent: the configured default. */
+  readonly limit?: {
+    readonly perSecond: number
+    readonly burst: number
+    /** Operations with one key share a rate, which LIMITS can set by it; the operation's id unless told. */
+    readonly key?: string
+    /** Whose rate it is: `merchant` is the one that the actor's scope `merchant:…` names, whatever key it comes with; else the client's. */
+    readonly per?: string
+    /** What is counted: each command of a batch, or the request as one. Commands unless told. */
+    readonly counts?: 'requests'
+  }
+  /** While callers of high ones queue, low ones share a small rate; what is beyond it is answered 429. */
   readonly priority: 'high' | 'normal' | 'low'
   /** Every code that the body may return, with its HTTP status. */
   readonly errors: Readonly<Record<string, number>>

@@ -11,6 +11,11 @@ export interface Actor {
   readonly scopes: readonly string[]
 }
 
+/** Whose an actor is: its scope `merchant:bakery` says that it is the merchant bakery's, and sees nothing of any other. */
+export function ownScopeOf({ scopes }: Actor, kind: string): string | undefined {
+  return scopes.find((scope) => scope.startsWith(`${kind}:`))?.slice(kind.length + 1)
+}
+
 /**
  * What every request, message and job knows about itself. It travels by async context inside the process and by
  * signed header, outbox row and job data between processes.

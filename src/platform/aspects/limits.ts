@@ -1,6 +1,6 @@
 import { type Refusal, refused } from '#kernel/outcome.ts'
 import type { Operation } from '#platform/operation.ts'
-import type { RequestContext } from '#platform/request-context.ts'
+import { ownScopeOf, type RequestContext } from '#platform/request-context.ts'
 
 export interface Rate {
   readonly perSecond: number
@@ -12,29 +12,52 @@ interface Bucket {
   filledAtMs: number
 }
 
+export interface LimitsOptions {
+  /** Where an operation has no limit of its own. */
+  readonly standard: Rate
+  /** Rates by limit key, set from outside; they win over those of operations. */
+  readonly set?: ReadonlyMap<string, Rate>
+  readonly nowMs: () => number
+}
+
 /** Buckets that have been full for this long say nothing any more and are dropped. */
 const sweepEveryMs = 60_000
 
+/** What operations of low priority may take together while a rush of high-priority callers is on: a tenth of a small machine. */
+const lowInRush: Rate = { perSecond: 100, burst: 100 }
+
 /**
- * Limits, first form: a token bucket per client and operation, in this process. Shadow has its own buckets (`shadow.`
+ * Limits, first form: a token bucket per client and limit key, in this process. Shadow has its own buckets (`shadow.`
  * before the key), so that a rehearsal can not use up a live client's rate.
  */
 export class Limits {
-  readonly #standard: Rate
-  readonly #nowMs: () => number
+  readonly #options: LimitsOptions
   readonly #buckets = new Map<string, Bucket>()
   #sweptAtMs = 0
 
-  constructor(standard: Rate, nowMs: () => number) {
-    this.#standard = standard
-    this.#nowMs = nowMs
+  constructor(options: LimitsOptions) {
+    this.#options = options
   }
 
   /** Takes one token, or tells when there will be one. */
-  take(operation: Operation, context: RequestContext): Refusal | undefined {
-    const rate = operation.limit ?? this.#standard
-    const key = `${context.traffic === 'shadow' ? 'shadow.' : ''}${operation.id} ${context.actor.id}`
-    const nowMs = this.#nowMs()
+  take({ id, limit }: Operation, context: RequestContext): Refusal | undefined {
+    const key = limit?.key ?? id
+    const rate = this.#options.set?.get(key) ?? limit ?? this.#options.standard
+    const whose = (limit?.per === undefined ? undefined : ownScopeOf(context.actor, limit.per)) ?? context.actor.id
+    return this.#draw(
+      `${shadowed(context)}${key} ${whose}`,
+      rate,
+      `At most ${rate.perSecond} a second of ${key} for one ${limit?.per ?? 'client'}.`,
+    )
+  }
+
+  /** Takes one of the few tokens that all operations of low priority share in a rush. */
+  takeInRush(context: RequestContext): Refusal | undefined {
+    return this.#draw(`${shadowed(context)}low priority`, lowInRush, 'More urgent work is under way; this can wait.')
+  }
+
+  #draw(key: string, rate: Rate, detail: string): Refusal | undefined {
+    const nowMs = this.#options.nowMs()
     this.#sweep(nowMs)
     let bucket = this.#buckets.get(key)
     if (bucket === undefined) {
@@ -45,9 +68,7 @@ export class Limits {
     bucket.filledAtMs = nowMs
     if (bucket.tokens < 1) {
       const retryAfterSeconds = Math.max(1, Math.ceil((1 - bucket.tokens) / rate.perSecond))
-      return refused('platform.limited', `At most ${rate.perSecond} a second of ${operation.id} for one client.`, undefined, {
-        retryAfterSeconds,
-      })
+      return refused('platform.limited', detail, undefined, { retryAfterSeconds })
     }
     bucket.tokens -= 1
     return undefined
@@ -59,3 +80,5 @@ export class Limits {
     for (const [key, bucket] of this.#buckets) if (nowMs - bucket.filledAtMs > sweepEveryMs) this.#buckets.delete(key)
   }
 }
+
+const shadowed = ({ traffic }: RequestContext): string => (traffic === 'shadow' ? 'shadow.' : '')
