@@ -14,6 +14,8 @@ export interface LoadOptions {
   readonly clients: number
   readonly seconds: number
   readonly warmUpSeconds: number
+  /** At most one request of a client in this time; without it, the next as soon as the answer is there. */
+  readonly everyMs?: number
   /** The next request; called once a request, so that every order is another one. */
   readonly next: (client: number) => LoadRequest
   /** Called for every answer, with the body's text. */
@@ -86,7 +88,9 @@ function driveOne(options: LoadOptions, client: number, endAt: number, answered:
       const body = text.slice(headEnd + 4, headEnd + 4 + length)
       pending = empty
       answered(Number(text.slice(9, 12)), body, startedMs, performance.now())
-      send()
+      const restMs = startedMs + (options.everyMs ?? 0) - performance.now()
+      if (restMs > 0) setTimeout(send, restMs)
+      else send()
     })
     socket.on('error', () => {
       answered(0, '', startedMs, performance.now())
