@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { SettableClock } from '#kernel/time.ts'
+import { readFile } from 'node:fs/promises'
+import { SettableClock, systemClock } from '#kernel/time.ts'
 import {
   FolderError,
   type OlistDesk,
@@ -13,12 +14,13 @@ import {
 import { systemContext } from '#platform/request-context.ts'
 import type { Core } from '../core.ts'
 import { configOf, parse, reporter, table, UsageError, type Verb } from './command.ts'
+import { importContainers } from './import-containers.ts'
 import { openOlistBank, type OlistBank, olistGateways } from './olist-bank.ts'
 import { isDrained, withCore } from './session.ts'
 
 export const importVerb: Verb = {
   name: 'import',
-  about: 'play recorded orders through the operations that a storefront calls',
+  about: 'play recorded orders through the operations of a storefront, or register containers from a file',
   usage: [
     'throughline import olist DIR [--json]',
     '  DIR  a folder of the Olist Brazilian marketplace data set; it is read where it lies',
@@ -26,34 +28,62 @@ export const importVerb: Verb = {
     '  the real one, and it would carry events of 2017 into the slots of today. History is paid at the sandboxes inside the process,',
     '  whatever GATEWAYS says: cards, bank slips that their customers pay in, and vouchers that come with their money.',
     '  JSON: orders, asExpected, explained, unexplained, perSecond, reasons. Exit code 1 when anything is unexplained.',
+    '',
+    'throughline import containers FILE [--json]',
+    '  FILE  CSV in UTF-8 with a header: code, kind, colour, and epc, gtin, grai where there are any. A broken line fails alone.',
+    '  JSON: lines, created, known, broken (line, field, code, detail). Exit code 1 when a line is broken.',
   ].join('\n'),
   async run(words) {
     const flags = parse(words, {})
-    const [kind, folder, ...rest] = flags.positionals
-    if (kind !== 'olist' || folder === undefined || rest.length > 0) throw new UsageError('import needs what and from where: olist DIR')
+    const [kind, path, ...rest] = flags.positionals
+    if ((kind !== 'olist' && kind !== 'containers') || path === undefined || rest.length > 0)
+      throw new UsageError('import needs what and from where: olist DIR or containers FILE')
     const out = reporter(flags.flag('json'))
-    // Years pass in seconds here, and limits count by the clock that the import sets.
-    const clock = new SettableClock(new Date(0))
-    const bank = openOlistBank(clock, randomBytes(32).toString('hex'))
-    const config = {
-      ...configOf(),
-      limitPerSecond: 1_000_000,
-      limitBurst: 1_000_000,
-      gateways: olistGateways,
-      sandboxPgSecret: bank.secret,
-    }
-    return withCore({ config, clock, say: out.say, twins: bank.twins }, async (core) => {
-      const { verdicts, seconds } = await importOlist({ core, clock, bank, folder, say: out.say }).catch((error: unknown) => {
-        throw error instanceof FolderError ? new UsageError(error.message) : error
-      })
-      const summary = summaryOf(verdicts)
-      const perSecond = Math.round(verdicts.length / Math.max(seconds, 0.001))
-      out.say(describe(verdicts))
-      out.say(`${summary.orders} orders in ${seconds.toFixed(1)} s: ${perSecond} orders/s`)
-      out.end({ ...summary, perSecond, reasons: Object.fromEntries(byReason(verdicts).map(([code, found]) => [code, found.length])) })
-      return summary.unexplained === 0 ? 0 : 1
-    })
+    return kind === 'olist' ? playFolder(path, out) : registerFile(path, out)
   },
+}
+
+type Reporter = ReturnType<typeof reporter>
+
+async function registerFile(path: string, out: Reporter): Promise<number> {
+  const file = await readFile(path).catch((error: Error) => {
+    throw new UsageError(`${path} can not be read: ${error.message}`)
+  })
+  return withCore({ config: configOf(), clock: systemClock, say: out.say }, async ({ runner }) => {
+    const started = performance.now()
+    const imported = await importContainers(runner, file)
+    const { lines, created, known, broken } = imported
+    for (const { line, field, detail } of broken.slice(0, 50)) out.say(`line ${line}${field === '' ? '' : `, ${field}`}: ${detail}`)
+    if (broken.length > 50) out.say(`and ${broken.length - 50} more; --json lists all`)
+    const seconds = ((performance.now() - started) / 1000).toFixed(1)
+    out.say(`${lines} lines in ${seconds} s: ${created} containers registered, ${known} known before, ${broken.length} broken`)
+    out.end(imported)
+    return broken.length === 0 ? 0 : 1
+  })
+}
+
+async function playFolder(folder: string, out: Reporter): Promise<number> {
+  // Years pass in seconds here, and limits count by the clock that the import sets.
+  const clock = new SettableClock(new Date(0))
+  const bank = openOlistBank(clock, randomBytes(32).toString('hex'))
+  const config = {
+    ...configOf(),
+    limitPerSecond: 1_000_000,
+    limitBurst: 1_000_000,
+    gateways: olistGateways,
+    sandboxPgSecret: bank.secret,
+  }
+  return withCore({ config, clock, say: out.say, twins: bank.twins }, async (core) => {
+    const { verdicts, seconds } = await importOlist({ core, clock, bank, folder, say: out.say }).catch((error: unknown) => {
+      throw error instanceof FolderError ? new UsageError(error.message) : error
+    })
+    const summary = summaryOf(verdicts)
+    const perSecond = Math.round(verdicts.length / Math.max(seconds, 0.001))
+    out.say(describe(verdicts))
+    out.say(`${summary.orders} orders in ${seconds.toFixed(1)} s: ${perSecond} orders/s`)
+    out.end({ ...summary, perSecond, reasons: Object.fromEntries(byReason(verdicts).map(([code, found]) => [code, found.length])) })
+    return summary.unexplained === 0 ? 0 : 1
+  })
 }
 
 export interface ImportOptions {

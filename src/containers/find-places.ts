@@ -71,76 +71,98 @@ const selectPlaces = statement<{ position: number } & Place>(
    order by walk.position, walk.second desc, walk.level, walk.by, walk.place desc`,
 )
 
-// Inside at an instant: begun by then and not ended by then.
-const heldAt = (row: string) => `${row}.from_at <= $2 and (${row}.until_at is null or ${row}.until_at > $2)`
+/** Begun by then and not ended by then. */
+const heldAt = (row: string, at: string) => `${row}.from_at <= ${at} and (${row}.until_at is null or ${row}.until_at > ${at})`
 
-const selectAbove = statement<{ root: number; containerId: number; code: string; since: Date }>(
+const questions = `unnest($1::bigint[], $2::timestamptz[]) with ordinality as asked (root, at, position)`
+
+const selectAbove = statement<{ position: number; containerId: number; code: string; since: Date }>(
   'containers.find_above',
   `with recursive above as (
-     select asked.root, step.parent_id, step.from_at, 1 as level from unnest($1::bigint[]) as asked (root)
-     join containers.containment step on step.child_id = asked.root and ${heldAt('step')}
+     select asked.position, asked.at, step.parent_id, step.from_at, 1 as level from ${questions}
+     join containers.containment step on step.child_id = asked.root and ${heldAt('step', 'asked.at')}
      union all
-     select above.root, step.parent_id, step.from_at, above.level + 1 from above
-     join containers.containment step on step.child_id = above.parent_id and ${heldAt('step')} where above.level < ${deepest}
+     select above.position, above.at, step.parent_id, step.from_at, above.level + 1 from above
+     join containers.containment step on step.child_id = above.parent_id and ${heldAt('step', 'above.at')} where above.level < ${deepest}
    )
-   select above.root, above.parent_id as "containerId", container.code, above.from_at as since
-   from above join containers.container on container.id = above.parent_id order by above.root, above.level`,
+   select above.position::int, above.parent_id as "containerId", container.code, above.from_at as since
+   from above join containers.container on container.id = above.parent_id order by above.position, above.level`,
 )
 
-const selectBelow = statement<{ root: number; containerId: number; code: string; kind: ContainerKind; into: number }>(
+const selectBelow = statement<{ position: number; containerId: number; code: string; kind: ContainerKind; into: number }>(
   'containers.find_below',
   `with recursive below as (
-     select asked.root, step.child_id, step.parent_id, 1 as level from unnest($1::bigint[]) as asked (root)
-     join containers.containment step on step.parent_id = asked.root and ${heldAt('step')}
+     select asked.position, asked.at, step.child_id, step.parent_id, 1 as level from ${questions}
+     join containers.containment step on step.parent_id = asked.root and ${heldAt('step', 'asked.at')}
      union all
-     select below.root, step.child_id, step.parent_id, below.level + 1 from below
-     join containers.containment step on step.parent_id = below.child_id and ${heldAt('step')} where below.level < ${deepest}
+     select below.position, below.at, step.child_id, step.parent_id, below.level + 1 from below
+     join containers.containment step on step.parent_id = below.child_id and ${heldAt('step', 'below.at')} where below.level < ${deepest}
    )
-   select below.root, below.child_id as "containerId", container.code, container.kind, below.parent_id as into
-   from below join containers.container on container.id = below.child_id order by below.root, below.level, container.code`,
+   select below.position::int, below.child_id as "containerId", container.code, container.kind, below.parent_id as into
+   from below join containers.container on container.id = below.child_id order by below.position, below.level, container.code`,
 )
 
-const selectContents = statement<Content>(
+const selectContents = statement<{ position: number } & Content>(
   'containers.find_contents',
-  `select container_id as "containerId", waybill_id as "waybillId", item_no as "itemNo", quantity from containers.content
-   where container_id = any($1::bigint[]) and ${heldAt('content')} order by container_id, waybill_id, item_no`,
+  `select asked.position::int, asked.root as "containerId", waybill_id as "waybillId", item_no as "itemNo", quantity
+   from ${questions} join containers.content on content.container_id = asked.root and ${heldAt('content', 'asked.at')}
+   order by asked.position, waybill_id, item_no`,
 )
 
-const groupBy = <Row extends { root: number }>(rows: readonly Row[]): Map<number, Row[]> => Map.groupBy(rows, (row) => row.root)
+export interface Question {
+  /** A reference code or an EPC. */
+  readonly scanned: string
+  readonly at: Date
+}
 
-/** Containers by what was scanned, as they stood at an instant; undefined for those that there are not. Five statements for any number. */
-export async function viewContainers(context: ReadContext, scanned: readonly string[], at: Date): Promise<(ContainerView | undefined)[]> {
-  const found = await findContainers(context, scanned)
-  const second = secondOf(at)
-  const ids = [...new Set(scanned.flatMap((text) => found.get(text)?.containerId ?? []))]
-  if (ids.length === 0) return scanned.map(() => undefined)
+/** Containers as they stood, each at its instant; undefined for those that there are not. Five statements for any number. */
+export async function viewContainers(context: ReadContext, asked: readonly Question[]): Promise<(ContainerView | undefined)[]> {
+  const found = await findContainers(
+    context,
+    asked.map(({ scanned }) => scanned),
+  )
+  const known = asked.flatMap(({ scanned, at }) => {
+    const container = found.get(scanned)
+    return container === undefined ? [] : [{ container, at, second: secondOf(at) }]
+  })
+  const parameters = [known.map(({ container }) => container.containerId), known.map(({ second }) => second)]
   const [places, above, below] = await Promise.all([
-    context.query(selectPlaces, [ids, ids.map(() => second)]),
-    context.query(selectAbove, [ids, second]).then(groupBy),
-    context.query(selectBelow, [ids, second]).then(groupBy),
+    context.query(selectPlaces, parameters),
+    context.query(selectAbove, parameters),
+    context.query(selectBelow, parameters),
   ])
-  const inner = [...below.values()].flat().map(({ containerId }) => containerId)
-  const contents = Map.groupBy(await context.query(selectContents, [[...new Set([...ids, ...inner])], second]), (row) => row.containerId)
-  const placeOf = new Map(places.map(({ position, ...place }) => [ids[position - 1], place]))
-  return scanned.map((text): ContainerView | undefined => {
-    const container = found.get(text)
-    if (container === undefined) return undefined
-    const { containerId } = container
-    const containers = (below.get(containerId) ?? []).map(({ root: _, ...row }) => row)
+  const placeOf = new Map(places.map(({ position, ...place }) => [position, place]))
+  const insideOf = Map.groupBy(above, ({ position }) => position)
+  const containersOf = Map.groupBy(below, ({ position }) => position)
+
+  // Each container with all that are in it, to ask for their contents at once.
+  const holders = known.flatMap(({ container, second }, index) =>
+    [container, ...(containersOf.get(index + 1) ?? [])].map(({ containerId }) => ({ index, containerId, second })),
+  )
+  const contents = Map.groupBy(
+    await context.query(selectContents, [holders.map(({ containerId }) => containerId), holders.map(({ second }) => second)]),
+    ({ position }) => holders[position - 1]?.index,
+  )
+  const views = known.map(({ container, at }, index): ContainerView => {
     return {
       container,
       at,
-      place: placeOf.get(containerId) ?? null,
-      inside: (above.get(containerId) ?? []).map(({ root: _, ...row }) => row),
-      containers,
-      contents: [containerId, ...containers.map((row) => row.containerId)].flatMap((id) => contents.get(id) ?? []),
+      place: placeOf.get(index + 1) ?? null,
+      inside: (insideOf.get(index + 1) ?? []).map(({ position: _, ...row }) => row),
+      containers: (containersOf.get(index + 1) ?? []).map(({ position: _, ...row }) => row),
+      contents: (contents.get(index) ?? []).map(({ position: _, ...line }) => line),
     }
   })
+  const next = views.values()
+  return asked.map(({ scanned }) => (found.get(scanned) === undefined ? undefined : next.next().value))
 }
 
 /** Waybills of which something is in what was scanned, at any depth, now. undefined: there is no such container. */
 export async function waybillsIn(context: ReadContext, scanned: readonly string[]): Promise<(number[] | undefined)[]> {
-  const views = await viewContainers(context, scanned, context.now)
+  const views = await viewContainers(
+    context,
+    scanned.map((text) => ({ scanned: text, at: context.now })),
+  )
   return views.map((view) => view && [...new Set(view.contents.map(({ waybillId }) => waybillId))].toSorted((a, b) => a - b))
 }
 

@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { accepted, type Outcome, refused } from '#kernel/outcome.ts'
+import { accepted, refused } from '#kernel/outcome.ts'
 import { type Asked, command, type Operation, query } from '#platform/operation.ts'
 import { containerKinds, unknownContainer } from './container-store.ts'
 import { parseEpc, uriOf } from './epc.ts'
@@ -262,25 +262,17 @@ const get = query({
   errors: { 'containers.unknown_container': 404, 'containers.not_an_instant': 422, 'containers.in_the_future': 422 },
   body: async (context, asked) => {
     const instants = asked.map(({ input }) => (input.at === undefined ? context.now : instantOf(input.at, context.now)))
-    // One question an instant: most ask of now, and those share it.
-    const byInstant = Map.groupBy(asked.keys(), (index) => {
+    const questions = asked.flatMap(({ input }, index) => {
       const at = instants[index]
-      return at instanceof Date ? at.getTime() : undefined
+      return at instanceof Date ? [{ scanned: input.code, at }] : []
     })
-    const outcomes = asked.map(({ input }, index): Outcome<ReturnType<typeof viewOf>> => {
+    const views = (await viewContainers(context, questions)).values()
+    return asked.map(({ input }, index) => {
       const at = instants[index]
-      return at === undefined || at instanceof Date ? unknownContainer(input.code) : refused(at.code, at.detail, '/at')
+      if (at !== undefined && !(at instanceof Date)) return refused(at.code, at.detail, '/at')
+      const view = views.next().value
+      return view === undefined ? unknownContainer(input.code) : accepted(viewOf(view))
     })
-    for (const [time, indexes] of byInstant) {
-      if (time === undefined) continue
-      const codes = indexes.map((index) => asked[index]?.input.code ?? '')
-      const views = await viewContainers(context, codes, new Date(time))
-      indexes.forEach((index, nth) => {
-        const view = views[nth]
-        if (view !== undefined) outcomes[index] = accepted(viewOf(view))
-      })
-    }
-    return outcomes
   },
 })
 
