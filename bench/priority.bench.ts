@@ -3,6 +3,7 @@ import { orderOf } from '#partners/made-city/index.ts'
 import { systemContext } from '#platform/request-context.ts'
 import { untilDrained } from '../src/cli/session.ts'
 import { driveHttp, type LoadResult } from './support/http-load.ts'
+import { postgresCpuSeconds } from './support/postgres-cpu.ts'
 import { numberFlag, printReport } from './support/report.ts'
 import { type BenchHouse, openBenchHouse, startServer } from './support/server-process.ts'
 
@@ -10,13 +11,17 @@ import { type BenchHouse, openBenchHouse, startServer } from './support/server-p
  * Waybill updates over HTTP, one a call, alone and under a flood of merchants' calls, turn and turn about in one run so that a
  * noisy machine is as noisy for both. The flood: 40 merchants who each send five calls a second, where two are theirs.
  */
-const seconds = numberFlag('seconds', 5)
-const rounds = numberFlag('rounds', 4)
+const seconds = numberFlag('seconds', 4)
+const rounds = numberFlag('rounds', 7)
 const clients = numberFlag('clients', 32)
 const merchants = numberFlag('merchants', 40)
 const callsPerSecond = numberFlag('calls', 5)
 const waybills = numberFlag('waybills', 24_000)
 const states = ['released', 'acknowledged', 'picked', 'packed', 'staged', 'loaded', 'out_for_delivery', 'arrived', 'delivered']
+interface Turn {
+  readonly load: LoadResult
+  readonly cpuMicros: number
+}
 const live = { traffic: 'live', rehearsalId: null } as const
 
 const house = await openBenchHouse()
@@ -26,6 +31,9 @@ try {
   let sent = 0
   let updated = 0
   const refusals = { limited: 0, withoutRetryAfter: 0, letIn: 0, other: 0 }
+
+  const cpuNow = (): number =>
+    server.cpuSeconds() + [...postgresCpuSeconds(house.engines.postgresPid ?? 0).values()].reduce((sum, each) => sum + each, 0)
 
   const updates = (): Promise<LoadResult> =>
     driveHttp({
@@ -74,14 +82,17 @@ try {
       },
     })
 
-  const alone: LoadResult[] = []
-  const flooded: LoadResult[] = []
+  /** One turn, with the processor time that it took in server and database for each update: that does not depend on who else is at work. */
+  const turn = async (withFlood: boolean): Promise<Turn> => {
+    const before = { cpu: cpuNow(), updated }
+    const [load] = await Promise.all([updates(), ...(withFlood ? [flood()] : [])])
+    return { load, cpuMicros: ((cpuNow() - before.cpu) / (updated - before.updated)) * 1e6 }
+  }
+  const alone: Turn[] = []
+  const flooded: Turn[] = []
   for (let round = 0; round < rounds; round += 1) {
     // Which comes first alternates: what the one leaves behind must not always burden the other.
-    for (const withFlood of round % 2 === 0 ? [false, true] : [true, false]) {
-      if (!withFlood) alone.push(await updates())
-      else flooded.push((await Promise.all([updates(), flood()]))[0])
-    }
+    for (const withFlood of round % 2 === 0 ? [false, true] : [true, false]) (withFlood ? flooded : alone).push(await turn(withFlood))
   }
   await server.stop()
   const admin = new pg.Client(house.engines.server.admin('live'))
@@ -90,11 +101,13 @@ try {
     `select count(*)::int as moves, (count(*) - count(distinct (root, to_states[1])))::int as twice from fulfilment.change where cause = 'waybills.update' and actor = 'key:bench'`,
   )
   await admin.end()
-  const mean = (of: readonly LoadResult[], figure: (load: LoadResult) => number) =>
-    of.reduce((sum, load) => sum + figure(load), 0) / of.length
-  const rate = { alone: mean(alone, ({ perSecond }) => perSecond), flooded: mean(flooded, ({ perSecond }) => perSecond) }
-  const p99 = { alone: mean(alone, ({ p99Ms }) => p99Ms), flooded: mean(flooded, ({ p99Ms }) => p99Ms) }
-  const share = rate.flooded / rate.alone
+  const median = (values: readonly number[]): number => values.toSorted((x, y) => x - y)[Math.floor(values.length / 2)] ?? 0
+  const of = (turns: readonly Turn[], figure: (turn: Turn) => number): number => median(turns.map(figure))
+  const rate = { alone: of(alone, ({ load }) => load.perSecond), flooded: of(flooded, ({ load }) => load.perSecond) }
+  const p99 = { alone: of(alone, ({ load }) => load.p99Ms), flooded: of(flooded, ({ load }) => load.p99Ms) }
+  const cpu = { alone: of(alone, ({ cpuMicros }) => cpuMicros), flooded: of(flooded, ({ cpuMicros }) => cpuMicros) }
+  // Turn against its neighbour: the machine is shared, and what slows one slows the next.
+  const share = median(flooded.map(({ load }, round) => load.perSecond / (alone[round]?.load.perSecond ?? 1)))
   const floodSeconds = rounds * (seconds + 1)
   printReport({
     bench: 'priority',
@@ -106,7 +119,9 @@ try {
         beside: `${clients} clients, one a call, ${rounds} turns of ${seconds} s`,
       },
       { what: 'waybill updates under the flood', value: rate.flooded, unit: '/s' },
-      { what: 'share that is left', value: share * 100, unit: '%', beside: 'bar 95' },
+      { what: 'share that is left, median of neighbours', value: share * 100, unit: '%', beside: 'bar 95' },
+      { what: 'processor time of an update, alone', value: cpu.alone, unit: 'µs', beside: 'server and database' },
+      { what: 'the same under the flood, its cost included', value: cpu.flooded, unit: 'µs' },
       { what: 'answer alone, 99th percentile', value: p99.alone, unit: 'ms' },
       { what: 'answer under the flood, 99th percentile', value: p99.flooded, unit: 'ms' },
       {
@@ -121,6 +136,8 @@ try {
       alonePerSecond: rate.alone,
       floodedPerSecond: rate.flooded,
       share,
+      aloneCpuMicros: cpu.alone,
+      floodedCpuMicros: cpu.flooded,
       aloneP99Ms: p99.alone,
       floodedP99Ms: p99.flooded,
       letInPerSecond: refusals.letIn / floodSeconds,
@@ -130,7 +147,7 @@ try {
     counts: {
       lost: Math.max(0, updated - (rows[0]?.moves ?? 0)),
       doubled: rows[0]?.twice ?? 0,
-      errors: mean([...alone, ...flooded], ({ errors }) => errors) + refusals.other,
+      errors: [...alone, ...flooded].reduce((sum, { load }) => sum + load.errors, 0) + refusals.other,
     },
   })
 } finally {

@@ -81,7 +81,7 @@ const list = query({
   http: { method: 'GET', path: '/v1/merchant/waybills' },
   batch: { largest: 50, longestWaitMs: 0, concurrent: 1 },
   limit,
-  priority: 'low',
+  priority: 'lowest',
   errors: {},
   body: async (context, asked) => {
     const limits = asked.map(({ input }) => input.limit ?? 100)
@@ -128,7 +128,7 @@ const reportOf = (findByContainer: FindByContainer): Operation =>
     http: { method: 'POST', path: '/v1/merchant/waybills/:code/reports', batchPath: '/v1/merchant/waybills/reports' },
     batch: { largest: 1000, longestWaitMs: 2, concurrent: 1, largestRequest: 1000 },
     limit,
-    priority: 'low',
+    priority: 'lowest',
     // A report names the state it leads to, so a second one finds it done.
     idempotency: 'inherent',
     errors: { 'fulfilment.unknown_waybill': 404, 'fulfilment.not_movable': 409 },

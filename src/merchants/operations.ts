@@ -269,7 +269,7 @@ const getOwn = query({
   http: { method: 'GET', path: '/v1/merchant' },
   batch: { largest: 50, longestWaitMs: 0 },
   limit: { perSecond: 2, burst: 4, key: 'merchants', per: 'merchant' },
-  priority: 'low',
+  priority: 'lowest',
   errors: { 'merchants.unknown_merchant': 404 },
   body: async (context, asked) => {
     const ids = asked.map(({ actor }) => ownScopeOf(actor, 'merchant') ?? '')

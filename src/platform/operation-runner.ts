@@ -102,8 +102,9 @@ export function openRunner(options: RunnerOptions): Runner {
     return found
   }
 
+  // The caller's own rate comes first: who floods must not use up what all of the lowest priority share.
   const limitedOf = ({ operation }: Prepared, context: RequestContext): Refusal | undefined =>
-    limits.take(operation, context) ?? (operation.priority === 'low' && pressing() ? limits.takeInRush(context) : undefined)
+    limits.take(operation, context) ?? (operation.priority === 'lowest' && pressing() ? limits.takeInRush(context) : undefined)
 
   /** What can be refused before anything is touched. */
   const check = (part: Prepared, call: Call, limited = () => limitedOf(part, call.context)): Refusal | Entry => {

@@ -55,8 +55,8 @@ interface AnyOperation<I extends TSchema, O extends TSchema> {
     /** What is counted: each command of a batch, or the request as one. Commands unless told. */
     readonly counts?: 'requests'
   }
-  /** While callers of high ones queue, low ones share a small rate; what is beyond it is answered 429. */
-  readonly priority: 'high' | 'normal' | 'low'
+  /** While callers of high ones queue, the lowest share a small rate; what is beyond it is answered 429. */
+  readonly priority: 'high' | 'normal' | 'low' | 'lowest'
   /** Every code that the body may return, with its HTTP status. */
   readonly errors: Readonly<Record<string, number>>
 }

@@ -23,8 +23,8 @@ export interface LimitsOptions {
 /** Buckets that have been full for this long say nothing any more and are dropped. */
 const sweepEveryMs = 60_000
 
-/** What operations of low priority may take together while a rush of high-priority callers is on: a tenth of a small machine. */
-const lowInRush: Rate = { perSecond: 100, burst: 100 }
+/** What operations of the lowest priority may take together while a rush of high-priority callers is on: some hundredths of a small machine. */
+const lowestInRush: Rate = { perSecond: 50, burst: 50 }
 
 /**
  * Limits, first form: a token bucket per client and limit key, in this process. Shadow has its own buckets (`shadow.`
@@ -51,9 +51,9 @@ export class Limits {
     )
   }
 
-  /** Takes one of the few tokens that all operations of low priority share in a rush. */
+  /** Takes one of the few tokens that all operations of the lowest priority share in a rush. */
   takeInRush(context: RequestContext): Refusal | undefined {
-    return this.#draw(`${shadowed(context)}low priority`, lowInRush, 'More urgent work is under way; this can wait.')
+    return this.#draw(`${shadowed(context)}lowest priority`, lowestInRush, 'More urgent work is under way; this can wait.')
   }
 
   #draw(key: string, rate: Rate, detail: string): Refusal | undefined {
