@@ -1,5 +1,4 @@
 import pg from 'pg'
-import { orderOf } from '#partners/made-city/index.ts'
 import { systemContext } from '#platform/request-context.ts'
 import { untilDrained } from '../src/cli/session.ts'
 import { driveHttp, type LoadResult } from './support/http-load.ts'
@@ -168,14 +167,7 @@ async function settle(at: BenchHouse): Promise<{ keys: string[]; ids: number[] }
     keys.push((issued.value as { key: string }).key)
   }
   const ids: number[] = []
-  const [section] = orderOf(0, 7, (n) => at.city.address(n)).sections
-  const { name, line1, city, postcode, country } = section?.destination as {
-    name: string
-    line1: string
-    city: string
-    postcode: string
-    country: string
-  }
+  const destination = { name: 'Ann', line1: '1 Mill Lane', city: 'Throughline Falls', postcode: 'L1A1A1', country: 'CA' }
   const items = [{ itemNo: 1, sku: 'tea', skuType: 'dry', quantity: 1, weightGrams: 100, volumeMl: 100 }] as const
   for (let from = 0; from < waybills; from += 1_000) {
     const created = await core.databases.of('fulfilment').write(live, async (write) => {
@@ -188,7 +180,7 @@ async function settle(at: BenchHouse): Promise<{ keys: string[]; ids: number[] }
           sections: [
             {
               sectionNo: 1,
-              destination: { name, line1, city, postcode, country },
+              destination,
               slot: null,
               merchantId: names[n % merchants] ?? null,
               items,

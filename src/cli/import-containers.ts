@@ -88,7 +88,7 @@ function readLines(file: Buffer): { rows: Row[]; broken: BrokenLine[] } {
 /** A line by itself: no column of ours has a line end in it, and so a stray quotation mark can not swallow the lines below. */
 function cellsOf(line: string): string[] | { readonly problem: string } {
   try {
-    return (parseCsv(line) as string[][])[0] ?? []
+    return parseCsv(line)[0] ?? []
   } catch (error) {
     return { problem: error instanceof Error ? error.message : String(error) }
   }
