@@ -66,6 +66,9 @@ export async function lockContainers(context: WriteContext, scanned: readonly st
 export const unknownContainer = (scanned: string, field = '/code'): Outcome<never> =>
   refused('containers.unknown_container', `there is no container ${scanned}`, field)
 
+export const notUsable = ({ code, state }: StoredContainer, field: string): Outcome<never> =>
+  refused('containers.not_usable', `container ${code} is ${state}; report it found first, or take another`, field, { state })
+
 const lockByName = statement(
   'containers.lock_names',
   `select pg_advisory_xact_lock(name) from (

@@ -1,6 +1,6 @@
 import { accepted, type Outcome, refused } from '#kernel/outcome.ts'
 import type { WriteContext } from '#platform/database.ts'
-import { changeStates, lockContainers, lockNames, type StateChange, type StoredContainer, unknownContainer } from './container-store.ts'
+import { changeStates, lockContainers, lockNames, notUsable, type StateChange, unknownContainer } from './container-store.ts'
 import { beginContainments, deepest, endContainments, findEdges } from './containment-store.ts'
 import type { ContainerState } from './lifecycle.ts'
 import { Nesting } from './nesting.ts'
@@ -18,9 +18,6 @@ export interface NestedContainer {
   readonly into: string | null
   readonly changed: boolean
 }
-
-export const notUsable = ({ code, state }: Pick<StoredContainer, 'code' | 'state'>, field: string): Outcome<never> =>
-  refused('containers.not_usable', `container ${code} is ${state}; report it found first, or take another`, field, { state })
 
 /**
  * Puts containers into others, or takes them out. One transaction at a time nests: two that each close half of a ring share no row that

@@ -1,8 +1,7 @@
 import { accepted, type Outcome, refused } from '#kernel/outcome.ts'
 import type { ReadContext, WriteContext } from '#platform/database.ts'
-import { changeStates, lockContainers, lockNames, type StateChange, unknownContainer } from './container-store.ts'
+import { changeStates, lockContainers, lockNames, notUsable, type StateChange, unknownContainer } from './container-store.ts'
 import { type Content, findPacked, setContents } from './containment-store.ts'
-import { notUsable } from './nest-containers.ts'
 
 /** What packing must know of a waybill. */
 export interface PackableWaybill {
