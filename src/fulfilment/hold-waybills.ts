@@ -34,7 +34,7 @@ export interface ReleaseWaybill {
 export interface HeldWaybill {
   readonly waybillId: number
   /** Kinds of holds that are open now. */
-  readonly holds: readonly HoldKind[]
+  readonly holds: HoldKind[]
   readonly changed: boolean
 }
 
