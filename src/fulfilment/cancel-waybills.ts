@@ -5,7 +5,7 @@ import { type CallOffFailed, fulfilmentEventTypes } from './events.ts'
 import { cancelTargetOf, type WaybillState } from './lifecycle.ts'
 import { itemsWord } from './change-waybills.ts'
 import { moveWaybills, type MoveWaybill } from './move-waybills.ts'
-import { piecesOf, type WaybillItem } from './waybill.ts'
+import { piecesOf, type WaybillItem, withItems } from './waybill.ts'
 import { lockWaybillsOfOrders, type StoredWaybill } from './waybill-store.ts'
 import { updateWaybills, type WaybillChange } from './waybill-writer.ts'
 
@@ -63,7 +63,7 @@ export async function cancelWaybills(context: WriteContext, commands: readonly C
         moves.push({ waybillId, to, actor, commandId, reason: reason ?? 'order cancelled' })
       } else if (to === 'cancelled') {
         shrunk.push(waybillId)
-        waybills.set(waybillId, { ...waybill, items: kept })
+        waybills.set(waybillId, withItems(waybill, kept))
         const values = [itemsWord(items), itemsWord(kept)]
         shrinks.push({ waybillId, level: 'items', values, cause: `fulfilment.shrink: ${reason ?? 'order cancelled'}`, commandId, actor })
       } else if (state !== 'cancelled' && state !== 'returning') {

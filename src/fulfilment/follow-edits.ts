@@ -6,7 +6,7 @@ import { holdWaybills } from './hold-waybills.ts'
 import { isAtHome, isOver } from './lifecycle.ts'
 import { Parts } from './make-waybills.ts'
 import { planAgain } from './move-waybills.ts'
-import { type Destination, piecesOf, type SlotChoice, type WaybillItem } from './waybill.ts'
+import { type Destination, piecesOf, type SlotChoice, type WaybillItem, withItems } from './waybill.ts'
 import { lockWaybillsOfOrders, type NewWaybill, type StoredWaybill, waybillsBeforeMore } from './waybill-store.ts'
 import { updateWaybills } from './waybill-writer.ts'
 
@@ -128,7 +128,8 @@ class Fitting {
       weightGrams: item.weightGrams - taken.weightGrams,
       volumeMl: item.volumeMl - taken.volumeMl,
     }
-    this.#apply(carrier, { ...this.#contents(carrier, [...carrier.items.map((each) => (each === item ? rest : each)), taken]) })
+    const items = [...carrier.items.map((each) => (each === item ? rest : each)), taken]
+    this.#apply(carrier, this.#contents(carrier, items))
   }
 
   #fit(waybillId: number, section: EditedSection): void {
@@ -162,10 +163,14 @@ class Fitting {
     else born.items.push(...items)
   }
 
-  #planAgain(waybill: StoredWaybill, slot: SlotChoice | null, change: Partial<Pick<StoredWaybill, 'destination' | 'items'>>): void {
+  #planAgain(
+    waybill: StoredWaybill,
+    slot: SlotChoice | null,
+    { destination = waybill.destination, items = waybill.items }: Partial<Pick<StoredWaybill, 'destination' | 'items'>>,
+  ): void {
     if (!isAtHome(waybill)) return void this.tooLate.add(waybill.waybillId)
     const planned = planAgain(waybill, 'created', { slot, reason: null, now: this.#now })
-    this.#apply(waybill, { ...planned, after: { ...planned.after, ...change } })
+    this.#apply(waybill, { ...planned, after: withItems({ ...planned.after, destination }, items) })
   }
 
   #calledOff(waybill: StoredWaybill, reason: string): Decision {
@@ -173,7 +178,7 @@ class Fitting {
   }
 
   #contents(waybill: StoredWaybill, items: readonly WaybillItem[]): Decision {
-    return { steps: [], reason: null, after: { ...waybill, items, version: waybill.version + 1 } }
+    return { steps: [], reason: null, after: { ...withItems(waybill, items), version: waybill.version + 1 } }
   }
 
   #apply(before: StoredWaybill, decision: Decision): void {

@@ -126,3 +126,6 @@ export function loadOf(items: readonly WaybillItem[]): Load {
   }
   return { weightGrams, volumeMl, pieces }
 }
+
+/** A waybill with other contents, and so with another load. */
+export const withItems = <W extends Waybill>(waybill: W, items: readonly WaybillItem[]): W => ({ ...waybill, items, ...loadOf(items) })
