@@ -9,6 +9,7 @@ import type { Relay } from '#platform/relay.ts'
 import type { Traffic } from '#platform/request-context.ts'
 import type { Routing } from '#routing'
 import type { Tracking } from '#tracking'
+import { checkGoods } from './check-goods.ts'
 
 /** The contexts whose laws are checked. */
 export interface Contexts {
@@ -45,8 +46,9 @@ export async function checkAll(traffic: Traffic, databases: Databases, relay: Re
     contexts.payments.compareWithLogs(houseScope(traffic)),
     relay.backlog(traffic),
     checkMoney(traffic, databases, contexts),
+    checkGoods(houseScope(traffic), databases, contexts),
   ])
-  const [orders, payments, ledger, fulfilment, routing, tracking, analytics, gateways, backlog, money] = results
+  const [orders, payments, ledger, fulfilment, routing, tracking, analytics, gateways, backlog, money, goods] = results
   const named = (context: string, result: CheckResult): CheckResult => ({ ...result, check: `${context}: ${result.check}` })
   return [
     ...orders.map((result) => named('orders', result)),
@@ -58,6 +60,7 @@ export async function checkAll(traffic: Traffic, databases: Databases, relay: Re
     ...tracking.map((report) => named('tracking', resultOf(report))),
     ...analytics.map((result) => named('analytics', result)),
     ...money,
+    ...goods,
     {
       check: 'outbox: every event has been taken by every consumer, none is parked',
       breaks: backlog
