@@ -80,7 +80,11 @@ export interface GoodsDifferences {
 }
 
 /** Everything in which an order, its waybills and their shipments disagree, each in a sentence with both sides. */
-export function differencesOf({ orderId, items }: OrderGoods, waybills: readonly StoredWaybill[], milestones: Milestones): GoodsDifferences {
+export function differencesOf(
+  { orderId, items }: OrderGoods,
+  waybills: readonly StoredWaybill[],
+  milestones: Milestones,
+): GoodsDifferences {
   const found: GoodsDifferences = { items: [], shipments: [] }
   const rows = new Map(items.map((item) => [item.itemNo, item]))
   const carried = new Set<number>()
@@ -123,7 +127,11 @@ const mostShown = 100
 const ordersAPage = 2_000
 
 /** Order by order: items, waybills and shipments must tell the same. It is exact once every event has been taken. */
-export async function checkGoods(scope: Scope, databases: Databases, { orders, fulfilment, tracking }: GoodsContexts): Promise<CheckResult[]> {
+export async function checkGoods(
+  scope: Scope,
+  databases: Databases,
+  { orders, fulfilment, tracking }: GoodsContexts,
+): Promise<CheckResult[]> {
   const items: string[] = []
   const shipments: string[] = []
   for (let after = 0; ; ) {

@@ -43,7 +43,8 @@ const kinds: Readonly<Record<string, EventKind>> = {
   'payments.checking': { about: 'The end of a charge is not known, or is known again.', key: 'order id', payload: 'PaymentsChecking' },
   'fulfilment.waybills_created': { about: 'A waybill is made; one event for each.', key: 'waybill id', payload: 'WaybillsCreated' },
   'fulfilment.waybill_rescheduled': {
-    about: 'A waybill asks for a route again, with the same facts as at birth: for another slot, after a failed attempt, or free of a hold.',
+    about:
+      'A waybill asks for a route again, with the same facts as at birth: for another slot, after a failed attempt, or free of a hold.',
     key: 'waybill id',
     payload: 'WaybillRescheduled',
   },

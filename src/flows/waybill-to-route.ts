@@ -26,7 +26,9 @@ export function waybillToRoute({ fulfilment, routing, log }: RouteFlowDeps): Con
         ]
         const effects = eventsOf<WaybillMoved>(events, 'fulfilment.waybill_moved').flatMap((event) => {
           const { waybillId, quota } = event.payload
-          return quota === null ? [] : [{ event, effect: quota.effect, command: { waybillId, attempt: quota.ask, ...actorOf(this.name, event) } }]
+          return quota === null
+            ? []
+            : [{ event, effect: quota.effect, command: { waybillId, attempt: quota.ask, ...actorOf(this.name, event) } }]
         })
         // What is committed was assigned before; of what is committed and given back in one batch the ledger tells both.
         await routing.commitAssignments(

@@ -180,10 +180,7 @@ const preview = query({
   id: 'waybills.preview',
   context: 'fulfilment',
   summary: 'What cancelling, rescheduling or holding a waybill would do now: its state, its place in the quota, what would be blocked',
-  input: Type.Object(
-    { waybillId: Id, act: Type.Enum(['cancel', 'reschedule', 'hold']), kind: Type.Optional(Kind) },
-    exact,
-  ),
+  input: Type.Object({ waybillId: Id, act: Type.Enum(['cancel', 'reschedule', 'hold']), kind: Type.Optional(Kind) }, exact),
   output: Type.Object(
     {
       waybillId: Id,

@@ -60,7 +60,18 @@ export const fulfilmentEventTypes = {
 
 type Described = Pick<
   Waybill,
-  'waybillId' | 'orderId' | 'sectionNo' | 'destination' | 'slot' | 'skuType' | 'weightGrams' | 'volumeMl' | 'pieces' | 'items' | 'purpose' | 'ask'
+  | 'waybillId'
+  | 'orderId'
+  | 'sectionNo'
+  | 'destination'
+  | 'slot'
+  | 'skuType'
+  | 'weightGrams'
+  | 'volumeMl'
+  | 'pieces'
+  | 'items'
+  | 'purpose'
+  | 'ask'
 >
 
 /** The facts of a waybill with the request for a route that stands now. */

@@ -22,7 +22,12 @@ const section = (sectionNo: number, itemNos: number[], change: object = {}) => (
 })
 const order = async (...items: number[][]) => {
   const orderId = rig.newOrder()
-  const sections = items.map((quantities, at) => sectionOf(at + 1, quantities.map((quantity, i) => dry(at * 10 + i + 1, quantity))))
+  const sections = items.map((quantities, at) =>
+    sectionOf(
+      at + 1,
+      quantities.map((quantity, i) => dry(at * 10 + i + 1, quantity)),
+    ),
+  )
   return { orderId, ids: await rig.paid({ orderId, sections }) }
 }
 const contents = async (orderId: number) =>
@@ -36,19 +41,30 @@ describe('waybills follow edits of their order', () => {
     await rig.moved(waybillId, 'released')
     const change = { fields: ['destination'], sections: [section(1, [1], { destination: elsewhere })] } as const
     expect(await edit(orderId, change)).toEqual({ changed: [waybillId], born: [], tooLate: [] })
-    expect(await rig.one(orderId, waybillId)).toMatchObject({ state: 'created', ask: 2, destination: elsewhere, slot: morning, routeId: null })
+    expect(await rig.one(orderId, waybillId)).toMatchObject({
+      state: 'created',
+      ask: 2,
+      destination: elsewhere,
+      slot: morning,
+      routeId: null,
+    })
     expect((await rig.told(waybillId)).slice(-2)).toMatchObject([
       { payload: { to: 'created', quota: { effect: 'give_back', ask: 1 } } },
       { type: 'fulfilment.waybill_rescheduled', payload: { attempt: 2, destination: elsewhere } },
     ])
     expect(await edit(orderId, change)).toEqual({ changed: [], born: [], tooLate: [] })
-    expect((await rig.history(waybillId)).slice(-2)).toEqual(['waybill released>created (orders.edited)', 'destination >changed (orders.edited)'])
+    expect((await rig.history(waybillId)).slice(-2)).toEqual([
+      'waybill released>created (orders.edited)',
+      'destination >changed (orders.edited)',
+    ])
   })
 
   it('to another slot, and leave one alone that customer service has put into a slot of its own', async () => {
     const { orderId, ids } = await order([1], [1])
     const [first, second] = ids as [number, number]
-    await rig.write((context) => rig.fulfilment.rescheduleWaybills(context, [{ waybillId: second, slot: evening, reason: 'called', ...who }]))
+    await rig.write((context) =>
+      rig.fulfilment.rescheduleWaybills(context, [{ waybillId: second, slot: evening, reason: 'called', ...who }]),
+    )
     const sections = [section(1, [1], { slot: evening })]
     expect(await edit(orderId, { fields: ['slot'], sections })).toMatchObject({ changed: [first] })
     expect(await rig.one(orderId, first)).toMatchObject({ slot: evening, ask: 2 })

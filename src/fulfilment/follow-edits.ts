@@ -151,7 +151,8 @@ class Fitting {
     if (!isAtHome(waybill)) return void this.tooLate.add(waybill.waybillId)
     const left = waybill.items.filter((item) => !items.includes(item))
     const into = [...this.#waybills.values()].find(
-      (each) => each.sectionNo === section.sectionNo && each.skuType === waybill.skuType && each.purpose === waybill.purpose && isAtHome(each),
+      (each) =>
+        each.sectionNo === section.sectionNo && each.skuType === waybill.skuType && each.purpose === waybill.purpose && isAtHome(each),
     )
     // Its goods stay in its row: it is a record of what was called off.
     if (left.length === 0) this.#apply(waybill, this.#calledOff(waybill, `its goods went to section ${section.sectionNo}`))

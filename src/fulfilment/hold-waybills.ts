@@ -90,7 +90,11 @@ const keyOf = ({ kind, owner }: Hold): string => `${kind} ${owner}`
 /** Writes what is other at the end than at the beginning, each hold once: a hold put on and released in one batch was never there. */
 async function writeDifference(
   context: WriteContext,
-  { before, now, releasedBy }: { before: ReadonlyMap<number, readonly Hold[]>; now: ReadonlyMap<number, readonly Hold[]>; releasedBy: ReadonlyMap<number, string> },
+  {
+    before,
+    now,
+    releasedBy,
+  }: { before: ReadonlyMap<number, readonly Hold[]>; now: ReadonlyMap<number, readonly Hold[]>; releasedBy: ReadonlyMap<number, string> },
 ): Promise<void> {
   const held: Hold[] = []
   const released: (Hold & { actor: string })[] = []
@@ -110,7 +114,15 @@ async function writeDifference(
 /** A waybill that is free again and has no route asks for one. Routing knows by its number whether it has asked before. */
 function askedAgain(
   context: WriteContext,
-  { waybills, before, now }: { waybills: ReadonlyMap<number, StoredWaybill>; before: ReadonlyMap<number, readonly Hold[]>; now: ReadonlyMap<number, readonly Hold[]> },
+  {
+    waybills,
+    before,
+    now,
+  }: {
+    waybills: ReadonlyMap<number, StoredWaybill>
+    before: ReadonlyMap<number, readonly Hold[]>
+    now: ReadonlyMap<number, readonly Hold[]>
+  },
 ): NewEvent[] {
   return [...now].flatMap(([waybillId, holds]) => {
     const waybill = waybills.get(waybillId)
@@ -126,7 +138,8 @@ export const holdWaybills = (context: WriteContext, commands: readonly HoldWaybi
     cause: 'waybills.hold',
     decide(waybill, open, { kind, owner, reason, expiresAt = null }) {
       const { waybillId, state } = waybill
-      if (isOver(waybill)) return refused('fulfilment.is_over', `waybill ${waybillId} is ${state}: nothing can be held any more`, '/waybillId', { state })
+      if (isOver(waybill))
+        return refused('fulfilment.is_over', `waybill ${waybillId} is ${state}: nothing can be held any more`, '/waybillId', { state })
       if (expiresAt !== null && expiresAt <= context.now)
         return refused('fulfilment.expires_in_the_past', `${expiresAt.toISOString()} is over already`, '/expiresAt')
       const same = open.find((hold) => hold.kind === kind && hold.owner === owner)
@@ -161,7 +174,13 @@ export async function expireHolds(context: WriteContext, most = 500): Promise<nu
     const to = due.has(before.waybillId) ? planAgainTargetOf(before) : undefined
     // After a failed attempt it has no slot that could go to others.
     if (to === undefined || before.state === 'attempt_failed') return []
-    return [{ before, decision: planAgain(before, to, { slot: null, reason: 'the hold has lasted longer than its slot', now: context.now }), ...by }]
+    return [
+      {
+        before,
+        decision: planAgain(before, to, { slot: null, reason: 'the hold has lasted longer than its slot', now: context.now }),
+        ...by,
+      },
+    ]
   })
   await updateWaybills(
     context,

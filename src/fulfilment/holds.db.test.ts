@@ -9,7 +9,9 @@ afterAll(() => rig.close())
 
 const later = (minutes: number) => new Date(rig.t.clock.now().getTime() + minutes * 60_000)
 const hold = (waybillId: number, change: object = {}) =>
-  rig.write((context) => rig.fulfilment.holdWaybills(context, [{ waybillId, kind: 'hold', owner: 'cs', reason: 'fraud?', ...who, ...change }]))
+  rig.write((context) =>
+    rig.fulfilment.holdWaybills(context, [{ waybillId, kind: 'hold', owner: 'cs', reason: 'fraud?', ...who, ...change }]),
+  )
 const release = (waybillId: number, change: object = {}) =>
   rig.write((context) => rig.fulfilment.releaseWaybills(context, [{ waybillId, reason: 'all clear', ...who, ...change }]))
 const expire = () => rig.write((context) => rig.fulfilment.expireHolds(context))
@@ -56,9 +58,13 @@ describe('holds of waybills', () => {
     const outcomes = await rig.write((context) =>
       rig.fulfilment.holdWaybills(
         context,
-        [{ waybillId }, { waybillId: 999_999 }, { waybillId: over.waybillId }, { waybillId, owner: 'x', expiresAt: later(-1) }, { waybillId }].map(
-          (change) => ({ kind: 'hold' as const, owner: 'cs', reason: 'fraud?', ...who, ...change }),
-        ),
+        [
+          { waybillId },
+          { waybillId: 999_999 },
+          { waybillId: over.waybillId },
+          { waybillId, owner: 'x', expiresAt: later(-1) },
+          { waybillId },
+        ].map((change) => ({ kind: 'hold' as const, owner: 'cs', reason: 'fraud?', ...who, ...change })),
       ),
     )
     expect(codesOf(outcomes)).toEqual(['ok', 'fulfilment.unknown_waybill', 'fulfilment.is_over', 'fulfilment.expires_in_the_past', 'ok'])
@@ -79,7 +85,10 @@ describe('holds of waybills', () => {
     expect((await rig.told(waybillId)).map(({ type }) => type)).not.toContain('fulfilment.waybill_rescheduled')
     expect(codesOf(await rig.routed(waybillId, 1))).toEqual(['fulfilment.not_movable'])
     await release(waybillId)
-    expect((await rig.told(waybillId)).at(-1)).toMatchObject({ type: 'fulfilment.waybill_rescheduled', payload: { attempt: 2, slot: null } })
+    expect((await rig.told(waybillId)).at(-1)).toMatchObject({
+      type: 'fulfilment.waybill_rescheduled',
+      payload: { attempt: 2, slot: null },
+    })
     expect(codesOf(await rig.routed(waybillId, 2))).toEqual(['ok'])
     expect(await rig.one(orderId, waybillId)).toMatchObject({ state: 'routed', attempt: 1 })
     expect(await expire()).toBe(0)

@@ -23,15 +23,7 @@ export type HoldKind = keyof typeof holdTable
 export const holdKinds = Object.keys(holdTable) as readonly HoldKind[]
 
 /** What is done before a truck has left. From then on reports are of the road. */
-const beforeTheRoad: readonly WaybillState[] = [
-  'released',
-  'acknowledged',
-  'picked',
-  'packed',
-  'staged',
-  'loaded',
-  'out_for_delivery',
-]
+const beforeTheRoad: readonly WaybillState[] = ['released', 'acknowledged', 'picked', 'packed', 'staged', 'loaded', 'out_for_delivery']
 
 /** The hold that keeps a waybill from walking these steps, if one does. */
 export function holdAgainst(holds: readonly HoldKind[], steps: readonly WaybillState[]): HoldKind | undefined {

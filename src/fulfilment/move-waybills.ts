@@ -86,7 +86,16 @@ export function planAgain(
   to: 'created' | 'rescheduled',
   { slot, reason, now }: { slot: SlotChoice | null; reason: string | null; now: Date },
 ): Decision {
-  const after = { ...waybill, state: to, slot, routeId: null, cutOffAt: null, ask: waybill.ask + 1, movedAt: now, version: waybill.version + 1 }
+  const after = {
+    ...waybill,
+    state: to,
+    slot,
+    routeId: null,
+    cutOffAt: null,
+    ask: waybill.ask + 1,
+    movedAt: now,
+    version: waybill.version + 1,
+  }
   return { steps: [to], reason, after }
 }
 

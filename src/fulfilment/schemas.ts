@@ -74,7 +74,10 @@ export const WaybillView = Type.Object(
 )
 
 export const HistoryView = Type.Array(
-  Type.Object({ level: Type.String(), from: Type.String(), to: Type.String(), cause: Type.String(), actor: Type.String(), at: Type.String() }, exact),
+  Type.Object(
+    { level: Type.String(), from: Type.String(), to: Type.String(), cause: Type.String(), actor: Type.String(), at: Type.String() },
+    exact,
+  ),
 )
 
 export const HoldsView = Type.Array(
@@ -92,10 +95,7 @@ export const HoldsView = Type.Array(
   ),
 )
 
-export const MovedView = Type.Object(
-  { waybillId: Id, orderId: Id, state: State, attempt: Type.Integer(), changed: Type.Boolean() },
-  exact,
-)
+export const MovedView = Type.Object({ waybillId: Id, orderId: Id, state: State, attempt: Type.Integer(), changed: Type.Boolean() }, exact)
 
 export function viewOf(waybill: StoredWaybill): Static<typeof WaybillView> {
   const { waybillId, orderId, orderNumber, sectionNo, merchant, skuType, purpose, state, attempt, routeId, reference } = waybill
@@ -129,7 +129,9 @@ export function viewOf(waybill: StoredWaybill): Static<typeof WaybillView> {
 /** An instant of an input; the pattern lets 2026-13-45T99:00:00Z pass, and such an entry fails alone. */
 export function instantOf(text: string, field: string): Outcome<Date> {
   const at = new Date(text)
-  return Number.isNaN(at.getTime()) ? refused('fulfilment.not_an_instant', `${text} is no instant that exists`, field) : { ok: true, value: at }
+  return Number.isNaN(at.getTime())
+    ? refused('fulfilment.not_an_instant', `${text} is no instant that exists`, field)
+    : { ok: true, value: at }
 }
 
 /** Runs a set-based function for the entries that can be run, and puts the failures of the others back into their places. */

@@ -64,8 +64,7 @@ const insertChanges = statement(
 const moves = ({ before, after }: WaybillUpdate): boolean =>
   before.state !== after.state || before.ask !== after.ask || before.routeId !== after.routeId || before.slot !== after.slot
 
-const refits = ({ before, after }: WaybillUpdate): boolean =>
-  before.items !== after.items || before.destination !== after.destination
+const refits = ({ before, after }: WaybillUpdate): boolean => before.items !== after.items || before.destination !== after.destination
 
 /** Writes locked waybills and their history: one statement for those that moved, one for those that carry or go to something else. */
 export async function updateWaybills(

@@ -97,7 +97,8 @@ describe('the way of a waybill', () => {
     for (const state of ['created', ...wayToTheDoor.slice(0, 6)] as const) expect(cancelTargetOf(at(state))).toBe('cancelled')
     for (const state of ['loaded', 'out_for_delivery', 'arrived', 'attempt_failed'] as const)
       expect(cancelTargetOf(at(state))).toBe('returning')
-    for (const state of ['delivered', 'cancelled', 'returning', 'restocked', 'lost'] as const) expect(cancelTargetOf(at(state))).toBeUndefined()
+    for (const state of ['delivered', 'cancelled', 'returning', 'restocked', 'lost'] as const)
+      expect(cancelTargetOf(at(state))).toBeUndefined()
   })
 
   it('brings goods back over a way of its own: nothing is prepared, and what is fetched is on its way to the depot', () => {
@@ -112,7 +113,10 @@ describe('the way of a waybill', () => {
   it('may be planned again until it is loaded and after a failed attempt, and not on the road', () => {
     const targets = Object.fromEntries(waybillStates.map((state) => [state, planAgainTargetOf(at(state))]))
     expect(Object.entries(targets).filter(([, to]) => to === 'created')).toHaveLength(7)
-    expect(Object.entries(targets).flatMap(([state, to]) => (to === 'rescheduled' ? [state] : []))).toEqual(['attempt_failed', 'rescheduled'])
+    expect(Object.entries(targets).flatMap(([state, to]) => (to === 'rescheduled' ? [state] : []))).toEqual([
+      'attempt_failed',
+      'rescheduled',
+    ])
     expect(targets).toMatchObject({ loaded: undefined, arrived: undefined, delivered: undefined, lost: undefined })
     expect(planAgainTargetOf(at('out_for_delivery', 'return'))).toBeUndefined()
     expect(isAtHome(at('staged'))).toBe(true)
@@ -187,7 +191,12 @@ const stored = (change: Partial<StoredWaybill>): StoredWaybill => ({
 
 describe('a preview', () => {
   it('says where an act leads, what becomes of the place in the quota, and where free slots are told', () => {
-    expect(previewOf(stored({}), { act: 'cancel' }, now)).toMatchObject({ possible: true, to: 'cancelled', quota: 'given_back', asksForRoute: false })
+    expect(previewOf(stored({}), { act: 'cancel' }, now)).toMatchObject({
+      possible: true,
+      to: 'cancelled',
+      quota: 'given_back',
+      asksForRoute: false,
+    })
     expect(previewOf(stored({}), { act: 'cancel' }, new Date('2026-03-02T12:00:00Z'))).toMatchObject({ quota: 'burnt' })
     expect(previewOf(stored({ cutOffAt: null }), { act: 'cancel' }, now)).toMatchObject({ quota: 'unknown' })
     expect(previewOf(stored({ state: 'loaded' }), { act: 'cancel' }, now)).toMatchObject({ to: 'returning', quota: 'kept' })
@@ -197,13 +206,24 @@ describe('a preview', () => {
       asksForRoute: true,
       slotsAt: '/v1/slots/availability?lat=43.1&lng=-79.1&skuType=dry',
     })
-    expect(previewOf(stored({ holds: ['hold'] }), { act: 'reschedule' }, now)).toMatchObject({ asksForRoute: false, blocks: ['released', 'loaded', 'out_for_delivery'] })
+    expect(previewOf(stored({ holds: ['hold'] }), { act: 'reschedule' }, now)).toMatchObject({
+      asksForRoute: false,
+      blocks: ['released', 'loaded', 'out_for_delivery'],
+    })
     expect(previewOf(stored({ state: 'created', routeId: null, cutOffAt: null }), { act: 'cancel' }, now)).toMatchObject({ quota: 'none' })
   })
 
   it('says why an act is not possible', () => {
-    expect(previewOf(stored({ state: 'arrived' }), { act: 'reschedule' }, now)).toMatchObject({ possible: false, to: 'arrived', refusal: expect.stringContaining('arrived') })
+    expect(previewOf(stored({ state: 'arrived' }), { act: 'reschedule' }, now)).toMatchObject({
+      possible: false,
+      to: 'arrived',
+      refusal: expect.stringContaining('arrived'),
+    })
     expect(previewOf(stored({ state: 'delivered' }), { act: 'hold' }, now)).toMatchObject({ possible: false, blocks: [] })
-    expect(previewOf(stored({ state: 'cancelled' }), { act: 'cancel' }, now)).toMatchObject({ possible: true, to: 'cancelled', quota: 'kept' })
+    expect(previewOf(stored({ state: 'cancelled' }), { act: 'cancel' }, now)).toMatchObject({
+      possible: true,
+      to: 'cancelled',
+      quota: 'kept',
+    })
   })
 })

@@ -83,7 +83,13 @@ describe('waybills and their orders, over HTTP', () => {
     ])
     const { history } = await read(path)
     expect(history).toContainEqual(
-      expect.objectContaining({ level: 'waybill', from: 'routed', to: 'created', cause: 'waybills.reschedule: customer called (is away in the morning)', actor: 'key:tests' }),
+      expect.objectContaining({
+        level: 'waybill',
+        from: 'routed',
+        to: 'created',
+        cause: 'waybills.reschedule: customer called (is away in the morning)',
+        actor: 'key:tests',
+      }),
     )
     expect(await breaks()).toEqual([])
   })
@@ -93,7 +99,9 @@ describe('waybills and their orders, over HTTP', () => {
     const { waybillId } = await only(orderId)
     await post(`/v1/waybills/${waybillId}/hold`, { reason: 'fraud?' })
     expect((await whole.call('POST', `/v1/waybills/${waybillId}/updates`, { to: 'released' })).body.code).toBe('fulfilment.on_hold')
-    expect(await read(`/v1/waybills/${waybillId}`)).toMatchObject({ holds: [{ kind: 'hold', owner: 'key:tests', reason: 'fraud?', expired: false }] })
+    expect(await read(`/v1/waybills/${waybillId}`)).toMatchObject({
+      holds: [{ kind: 'hold', owner: 'key:tests', reason: 'fraud?', expired: false }],
+    })
     await post(`/v1/waybills/${waybillId}/release-hold`, { reason: 'all clear' })
     await play()
     expect(await read(`/v1/orders/${number}`)).toMatchObject({ state: 'delivered' })
@@ -106,8 +114,21 @@ describe('waybills and their orders, over HTTP', () => {
     await send('PUT', `/v1/orders/${number}/sections/1/destination`, { destination: { ...destination, line1: '99 New St' } })
     expect(await only(orderId)).toMatchObject({ state: 'routed', destination: { line1: '99 New St' } })
     await post(`/v1/orders/${number}/sections/1/split`, { items: [{ itemNo: 1, quantity: 1 }], slot: null })
-    expect((await waybillsOf(orderId)).map(({ sectionNo, state, items }) => [sectionNo, state, items.map(({ itemNo, quantity }) => [itemNo, quantity])])).toEqual([
-      [1, 'routed', [[1, 2], [2, 1]]],
+    expect(
+      (await waybillsOf(orderId)).map(({ sectionNo, state, items }) => [
+        sectionNo,
+        state,
+        items.map(({ itemNo, quantity }) => [itemNo, quantity]),
+      ]),
+    ).toEqual([
+      [
+        1,
+        'routed',
+        [
+          [1, 2],
+          [2, 1],
+        ],
+      ],
       [2, 'routed', [[3, 1]]],
     ])
     await post(`/v1/orders/${number}/cancel`, { items: [{ itemNo: 1, quantity: 1 }], reason: 'one is enough' })
@@ -121,10 +142,19 @@ describe('waybills and their orders, over HTTP', () => {
     const { orderId, number } = await place([3])
     await play()
     const { waybillId } = await only(orderId)
-    const { claimId } = await post(`/v1/orders/${number}/claims`, { kind: 'return', items: [{ itemNo: 1, quantity: 1 }], reason: 'too small' })
+    const { claimId } = await post(`/v1/orders/${number}/claims`, {
+      kind: 'return',
+      items: [{ itemNo: 1, quantity: 1 }],
+      reason: 'too small',
+    })
     await post(`/v1/claims/${claimId}/answer`, { approve: true, reason: 'within 30 days' })
     await post(`/v1/claims/${claimId}/moves`, { to: 'pickup_booked' })
-    expect((await waybillsOf(orderId))[1]).toMatchObject({ purpose: 'return', originId: waybillId, state: 'routed', items: [{ quantity: 1 }] })
+    expect((await waybillsOf(orderId))[1]).toMatchObject({
+      purpose: 'return',
+      originId: waybillId,
+      state: 'routed',
+      items: [{ quantity: 1 }],
+    })
     await play()
     expect((await waybillsOf(orderId))[1]).toMatchObject({ state: 'returned_to_depot' })
     await post(`/v1/claims/${claimId}/inspection`, {})
