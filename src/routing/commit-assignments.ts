@@ -38,9 +38,11 @@ export async function commitAssignments(
   commands: readonly CommitAssignment[],
 ): Promise<Outcome<CommittedAssignment>[]> {
   if (commands.length === 0) return []
+  // Each once: a place that is named twice would stand twice in the ledger.
+  const asked = [...new Map(commands.map((command) => [`${command.waybillId} ${command.attempt}`, command])).values()]
   const rows = await context.query(commit, [
-    commands.map(({ waybillId }) => waybillId),
-    commands.map(({ attempt }) => attempt),
+    asked.map(({ waybillId }) => waybillId),
+    asked.map(({ attempt }) => attempt),
     context.now,
   ])
   const fresh = new Set(rows.map((row) => `${row.waybill_id} ${row.attempt}`))
