@@ -85,7 +85,7 @@ const cause = 'orders.edited'
 
 /** One edit of one order, on its waybills as the steps before have left them. */
 class Fitting {
-  readonly applied: Applied[] = []
+  readonly applied: Applied<StoredWaybill>[] = []
   readonly tooLate = new Set<number>()
   readonly command: FollowEdit
   readonly #now: Date
@@ -174,15 +174,15 @@ class Fitting {
     this.#apply(waybill, { ...planned, after: withItems({ ...planned.after, destination }, items) })
   }
 
-  #calledOff(waybill: StoredWaybill, reason: string): Decision {
+  #calledOff(waybill: StoredWaybill, reason: string): Decision<StoredWaybill> {
     return { steps: ['cancelled'], reason, after: { ...waybill, state: 'cancelled', movedAt: this.#now, version: waybill.version + 1 } }
   }
 
-  #contents(waybill: StoredWaybill, items: readonly WaybillItem[]): Decision {
+  #contents(waybill: StoredWaybill, items: readonly WaybillItem[]): Decision<StoredWaybill> {
     return { steps: [], reason: null, after: { ...withItems(waybill, items), version: waybill.version + 1 } }
   }
 
-  #apply(before: StoredWaybill, decision: Decision): void {
+  #apply(before: StoredWaybill, decision: Decision<StoredWaybill>): void {
     const { actor, commandId } = this.command
     this.#waybills.set(before.waybillId, decision.after)
     this.applied.push({ before, decision, cause, commandId, actor })

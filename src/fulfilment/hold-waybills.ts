@@ -170,7 +170,7 @@ export async function expireHolds(context: WriteContext, most = 500): Promise<nu
   // Marked under the lock: of two rounds at once, the second finds nothing to mark.
   const due = await expireDueHolds(context, found)
   const by = { cause: 'fulfilment.expire_hold', commandId: `expire/${context.now.toISOString()}`, actor: 'system:expire_holds' }
-  const applied = [...waybills.values()].flatMap((before): Applied[] => {
+  const applied = [...waybills.values()].flatMap((before): Applied<StoredWaybill>[] => {
     const to = due.has(before.waybillId) ? planAgainTargetOf(before) : undefined
     // After a failed attempt it has no slot that could go to others.
     if (to === undefined || before.state === 'attempt_failed') return []

@@ -4,7 +4,7 @@ import { changeWaybills, type Decide, type Decision, type MovedWaybill } from '.
 import { holdAgainst, type HoldKind, holdTable } from './holds.ts'
 import { alreadyPassed, cancelTargetOf, planAgainTargetOf, stepsBetween, type WaybillState } from './lifecycle.ts'
 import type { SlotChoice } from './waybill.ts'
-import type { StoredWaybill } from './waybill-store.ts'
+import type { MovingWaybill } from './waybill-store.ts'
 
 export interface MoveWaybill {
   readonly waybillId: number
@@ -49,12 +49,12 @@ export interface RescheduleWaybill {
 
 const farthestAheadMs = 24 * 3600 * 1000
 
-export const unmovable = (waybill: StoredWaybill, to: WaybillState): Outcome<never> =>
+const unmovable = (waybill: MovingWaybill, to: WaybillState): Outcome<never> =>
   refused('fulfilment.not_movable', `waybill ${waybill.waybillId} is ${waybill.state} and cannot become ${to}`, '/to', {
     state: waybill.state,
   })
 
-export const onHold = (waybill: StoredWaybill, kind: HoldKind, field = '/to'): Outcome<never> =>
+const onHold = (waybill: MovingWaybill, kind: HoldKind, field = '/to'): Outcome<never> =>
   refused(
     'fulfilment.on_hold',
     `waybill ${waybill.waybillId} has an open hold (${kind}: ${holdTable[kind].about}); release it first`,
@@ -81,11 +81,11 @@ export const decideMove: Decide<MoveWaybill> = (waybill, command, now) => {
 }
 
 /** A waybill that gives its place back and has no route any more; it asks for the slot anew, with the next number. */
-export function planAgain(
-  waybill: StoredWaybill,
+export function planAgain<W extends MovingWaybill>(
+  waybill: W,
   to: 'created' | 'rescheduled',
   { slot, reason, now }: { slot: SlotChoice | null; reason: string | null; now: Date },
-): Decision {
+): Decision<W> {
   const after = {
     ...waybill,
     state: to,

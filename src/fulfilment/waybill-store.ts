@@ -39,41 +39,65 @@ export interface StoredWaybill extends Waybill {
   readonly movedAt: Date
 }
 
+/** What moving a waybill looks at: where it goes is left out, and so are the facts of its birth, for reports come by the thousand. */
+export type MovingWaybill = Pick<
+  StoredWaybill,
+  | 'waybillId'
+  | 'orderId'
+  | 'sectionNo'
+  | 'purpose'
+  | 'claimId'
+  | 'state'
+  | 'attempt'
+  | 'ask'
+  | 'version'
+  | 'slot'
+  | 'routeId'
+  | 'cutOffAt'
+  | 'holds'
+  | 'items'
+  | 'movedAt'
+>
+
 const columns = `id, order_id, order_number, section_no, sku_type, merchant, purpose, part, state, attempt, ask, version, destination,
   slot_date, slot_code, route_id, cut_off_at, holds, origin_id, claim_id, made_by, reference, items, weight_grams, volume_ml, pieces,
   created_at, moved_at`
 
 function waybillOf(row: WaybillRow): StoredWaybill {
   return {
-    waybillId: row.id,
-    orderId: row.order_id,
+    ...movingOf(row),
     orderNumber: row.order_number,
-    sectionNo: row.section_no,
     skuType: row.sku_type,
     merchant: row.merchant,
-    purpose: row.purpose,
     part: row.part,
-    state: row.state,
-    attempt: row.attempt,
-    ask: row.ask,
-    version: row.version,
     destination: row.destination,
-    slot: row.slot_date === null || row.slot_code === null ? null : { date: row.slot_date, code: row.slot_code },
-    routeId: row.route_id,
-    cutOffAt: row.cut_off_at,
-    holds: row.holds,
     originId: row.origin_id,
-    claimId: row.claim_id,
     madeBy: row.made_by,
     reference: row.reference,
-    items: row.items,
     weightGrams: row.weight_grams,
     volumeMl: row.volume_ml,
     pieces: row.pieces,
     createdAt: row.created_at,
-    movedAt: row.moved_at,
   }
 }
+
+const movingOf = (row: WaybillRow): MovingWaybill => ({
+  waybillId: row.id,
+  orderId: row.order_id,
+  sectionNo: row.section_no,
+  purpose: row.purpose,
+  claimId: row.claim_id,
+  state: row.state,
+  attempt: row.attempt,
+  ask: row.ask,
+  version: row.version,
+  slot: row.slot_date === null || row.slot_code === null ? null : { date: row.slot_date, code: row.slot_code },
+  routeId: row.route_id,
+  cutOffAt: row.cut_off_at,
+  holds: row.holds,
+  items: row.items,
+  movedAt: row.moved_at,
+})
 
 /** Birth of a waybill, before it has its id. */
 export interface NewWaybill extends Omit<WaybillPlan, 'replaces'> {
@@ -171,6 +195,18 @@ export async function insertWaybills(context: WriteContext, waybills: readonly N
     waybills.map((waybill) => waybill.cause),
   ])
   return new Map(rows.map((row) => [row.position - 1, row.id]))
+}
+
+const lockToMove = statement<WaybillRow>(
+  'fulfilment.lock_to_move',
+  `select id, order_id, section_no, purpose, claim_id, state, attempt, ask, version, slot_date, slot_code, route_id, cut_off_at, holds, items, moved_at
+   from fulfilment.waybill where id = any($1::bigint[]) order by id for update`,
+)
+
+/** Locks waybills that are to be moved, in ascending id order as every lock on this table. */
+export async function lockToMoveWaybills(context: WriteContext, waybillIds: readonly number[]): Promise<Map<number, MovingWaybill>> {
+  const rows = await context.query(lockToMove, [[...new Set(waybillIds)]])
+  return new Map(rows.map((row) => [row.id, movingOf(row)]))
 }
 
 const lockById = statement<WaybillRow>(

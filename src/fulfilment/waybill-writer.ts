@@ -1,13 +1,13 @@
 import { invariant } from '#kernel/outcome.ts'
 import { type ReadContext, statement, type WriteContext } from '#platform/database.ts'
 import type { WaybillState } from './lifecycle.ts'
-import { loadOf } from './waybill.ts'
-import type { StoredWaybill } from './waybill-store.ts'
+import { loadOf, type SlotChoice } from './waybill.ts'
+import type { MovingWaybill, StoredWaybill } from './waybill-store.ts'
 
 /** A waybill as it was locked and as it shall be. */
-export interface WaybillUpdate {
-  readonly before: StoredWaybill
-  readonly after: StoredWaybill
+export interface WaybillUpdate<W extends MovingWaybill = MovingWaybill> {
+  readonly before: W
+  readonly after: W
 }
 
 /** What a line of history tells of: states that were walked, or something beside the state. */
@@ -23,16 +23,26 @@ export interface WaybillChange {
   readonly actor: string
 }
 
-const updateMoved = statement<{ updated: number }>(
-  'fulfilment.update_waybills',
-  `with move as (
-     select * from unnest($1::bigint[], $2::text[], $3::text[], $4::int[], $5::timestamptz[], $6::text[], $7::text[], $8::bigint[], $9::int[],
-       $10::timestamptz[])
-       as move (id, from_state, to_state, attempt, moved_at, slot_date, slot_code, route_id, ask, cut_off_at)
-   ), moved as (
+const moveStates = statement<{ updated: number }>(
+  'fulfilment.move_waybills',
+  `with moved as (
+     update fulfilment.waybill set state = move.to_state, moved_at = move.moved_at, version = waybill.version + 1
+     from unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[]) as move (id, from_state, to_state, moved_at)
+     where waybill.id = move.id and waybill.state = move.from_state
+     returning 1
+   )
+   select count(*)::int as updated from moved`,
+)
+
+const movePlans = statement<{ updated: number }>(
+  'fulfilment.plan_waybills',
+  `with moved as (
      update fulfilment.waybill set state = move.to_state, attempt = move.attempt, moved_at = move.moved_at, slot_date = move.slot_date,
        slot_code = move.slot_code, route_id = move.route_id, ask = move.ask, cut_off_at = move.cut_off_at, version = waybill.version + 1
-     from move where waybill.id = move.id and waybill.state = move.from_state
+     from unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[], $5::int[], $6::text[], $7::text[], $8::bigint[], $9::int[],
+       $10::timestamptz[])
+       as move (id, from_state, to_state, moved_at, attempt, slot_date, slot_code, route_id, ask, cut_off_at)
+     where waybill.id = move.id and waybill.state = move.from_state
      returning 1
    )
    select count(*)::int as updated from moved`,
@@ -61,34 +71,54 @@ const insertChanges = statement(
    order by position`,
 )
 
-const moves = ({ before, after }: WaybillUpdate): boolean =>
-  before.state !== after.state || before.ask !== after.ask || before.routeId !== after.routeId || before.slot !== after.slot
+const sameSlot = (a: SlotChoice | null, b: SlotChoice | null): boolean => a?.date === b?.date && a?.code === b?.code
 
-const refits = ({ before, after }: WaybillUpdate): boolean => before.items !== after.items || before.destination !== after.destination
+/** Whether its place is another: the request, the route, or the slot. */
+const plans = ({ before, after }: WaybillUpdate): boolean =>
+  before.ask !== after.ask || before.routeId !== after.routeId || !sameSlot(before.slot, after.slot)
 
-/** Writes locked waybills and their history: one statement for those that moved, one for those that carry or go to something else. */
+const refits = (update: WaybillUpdate): update is WaybillUpdate<StoredWaybill> =>
+  'destination' in update.after &&
+  'destination' in update.before &&
+  (update.before.items !== update.after.items || update.before.destination !== update.after.destination)
+
+/** Writes locked waybills and their history: those that only moved, those with another plan, those that carry or go to something else. */
 export async function updateWaybills(
   context: WriteContext,
   updates: readonly WaybillUpdate[],
   changes: readonly WaybillChange[],
 ): Promise<void> {
-  const moved = updates.filter(moves)
+  const planned = updates.filter(plans)
+  const moved = updates.filter((update) => update.before.state !== update.after.state && !plans(update))
   const refitted = updates.filter(refits)
-  const counts = await Promise.all([writeMoved(context, moved), writeRefitted(context, refitted)])
-  invariant(counts[0] === moved.length, `${moved.length} locked waybills to move, ${counts[0]} moved`)
-  invariant(counts[1] === refitted.length, `${refitted.length} locked waybills to refit, ${counts[1]} refitted`)
+  const counts = await Promise.all([writeMoved(context, moved), writePlanned(context, planned), writeRefitted(context, refitted)])
+  const wanted = [moved.length, planned.length, refitted.length]
+  invariant(
+    counts.every((count, at) => count === wanted[at]),
+    `of locked waybills ${wanted.join(', ')} were to be moved, planned and refitted, ${counts.join(', ')} were`,
+  )
   // History waits for nobody and leaves with the commit.
   deferChanges(context, changes)
 }
 
+const movesOf = (updates: readonly WaybillUpdate[]): unknown[][] => [
+  updates.map(({ before }) => before.waybillId),
+  updates.map(({ before }) => before.state),
+  updates.map(({ after }) => after.state),
+  updates.map(({ after }) => after.movedAt),
+]
+
 async function writeMoved(context: WriteContext, updates: readonly WaybillUpdate[]): Promise<number> {
   if (updates.length === 0) return 0
-  const [result] = await context.query(updateMoved, [
-    updates.map(({ before }) => before.waybillId),
-    updates.map(({ before }) => before.state),
-    updates.map(({ after }) => after.state),
+  const [result] = await context.query(moveStates, movesOf(updates))
+  return result?.updated ?? 0
+}
+
+async function writePlanned(context: WriteContext, updates: readonly WaybillUpdate[]): Promise<number> {
+  if (updates.length === 0) return 0
+  const [result] = await context.query(movePlans, [
+    ...movesOf(updates),
     updates.map(({ after }) => after.attempt),
-    updates.map(({ after }) => after.movedAt),
     updates.map(({ after }) => after.slot?.date ?? null),
     updates.map(({ after }) => after.slot?.code ?? null),
     updates.map(({ after }) => after.routeId),
@@ -98,7 +128,7 @@ async function writeMoved(context: WriteContext, updates: readonly WaybillUpdate
   return result?.updated ?? 0
 }
 
-async function writeRefitted(context: WriteContext, updates: readonly WaybillUpdate[]): Promise<number> {
+async function writeRefitted(context: WriteContext, updates: readonly WaybillUpdate<StoredWaybill>[]): Promise<number> {
   if (updates.length === 0) return 0
   const loads = updates.map(({ after }) => loadOf(after.items))
   const [result] = await context.query(refit, [
