@@ -157,6 +157,14 @@ export function openRunner(options: RunnerOptions): Runner {
     return answer ?? Promise.resolve(overloaded())
   }
 
+  const waitingInARush = (): boolean => {
+    for (const { operation, batchers } of prepared.values()) {
+      if (operation.priority !== 'high') continue
+      for (const { unanswered } of batchers.values()) if (unanswered >= rushOfCallers) return true
+    }
+    return false
+  }
+
   const overloaded = (): Outcome<never> =>
     refused('platform.overloaded', 'Too many calls are waiting; try again with the same idempotency key.', undefined, {
       retryAfterSeconds: 1,
@@ -194,7 +202,11 @@ export function openRunner(options: RunnerOptions): Runner {
       })
       return outcomes
     },
-    pressing: () => performance.now() - rushAtMs < rushLastsMs,
+    pressing() {
+      // Not at the moment of a call alone: a large batch that is long under way is a rush all that time.
+      if (waitingInARush()) rushAtMs = performance.now()
+      return performance.now() - rushAtMs < rushLastsMs
+    },
     async drain() {
       for (const { batchers } of prepared.values()) await Promise.all([...batchers.values()].map((batcher) => batcher.drain()))
     },
