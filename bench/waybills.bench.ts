@@ -91,7 +91,9 @@ try {
   await server.stop()
   await admin.end()
   const core = await house.core()
-  const breaks = (await core.check('live')).filter(({ check }) => /^(fulfilment|routing|goods)/.test(check)).flatMap((result) => result.breaks)
+  const breaks = (await core.check('live'))
+    .filter(({ check }) => /^(fulfilment|routing|goods)/.test(check))
+    .flatMap((result) => result.breaks)
   await core.close()
   for (const each of breaks.slice(0, 5)) process.stderr.write(`BREAK ${each}\n`)
   answers.sort((a, b) => a - b)
@@ -104,12 +106,24 @@ try {
       { what: 'answer to a batch, 99th percentile', value: at(0.99), unit: 'ms' },
       { what: 'with all that follows (orders, routing, tracking)', value: (accepted / followedMs) * 1000, unit: '/s' },
       { what: 'processor time of the server', value: (cpu / accepted) * 1e6, unit: 'µs/update' },
-      { what: 'processor time of PostgreSQL, fulfilment, seeding included', value: ((used.get('throughline_fulfilment') ?? 0) / accepted) * 1e6, unit: 'µs/update' },
+      {
+        what: 'processor time of PostgreSQL, fulfilment, seeding included',
+        value: ((used.get('throughline_fulfilment') ?? 0) / accepted) * 1e6,
+        unit: 'µs/update',
+      },
       { what: 'memory of the server, peak', value: memoryMb, unit: 'MB' },
       { what: 'raw: the same rows by a bare loop of SQL', value: raw.perSecond, unit: '/s', beside: 'no lock, no decision, no answer' },
       { what: 'share of the raw limit', value: (perSecond / raw.perSecond) * 100, unit: '%' },
     ],
-    figures: { perSecond, p50Ms: at(0.5), p99Ms: at(0.99), followedPerSecond: (accepted / followedMs) * 1000, rawPerSecond: raw.perSecond, memoryMb, breaks: breaks.length },
+    figures: {
+      perSecond,
+      p50Ms: at(0.5),
+      p99Ms: at(0.99),
+      followedPerSecond: (accepted / followedMs) * 1000,
+      rawPerSecond: raw.perSecond,
+      memoryMb,
+      breaks: breaks.length,
+    },
     counts: { lost: count - delivered, doubled, errors },
   })
 } finally {

@@ -19,15 +19,20 @@ export async function rawWaybillUpdates(
   { batch, states }: { readonly batch: number; readonly states: readonly string[] },
 ): Promise<{ readonly perSecond: number }> {
   const open = async () => {
-    const client = new pg.Client({ ...house.engines.server.admin('live'), options: '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off' })
+    const client = new pg.Client({
+      ...house.engines.server.admin('live'),
+      options: '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off',
+    })
     await client.connect()
     return client
   }
   const clients = await Promise.all([open(), open()])
-  const [first] = clients as [pg.Client, pg.Client]
+  const [first] = clients
   await first.query(`create table public.raw_waybill (like fulfilment.waybill including all) with (fillfactor = 85)`)
   await first.query('insert into public.raw_waybill overriding system value select * from fulfilment.waybill')
-  await first.query(`create table public.raw_change (id bigint generated always as identity primary key, root bigint, from_state text, to_state text, occurred_at timestamptz)`)
+  await first.query(
+    `create table public.raw_change (id bigint generated always as identity primary key, root bigint, from_state text, to_state text, occurred_at timestamptz)`,
+  )
   await first.query('create index on public.raw_change (root)')
   await first.query('create table public.raw_outbox (id bigint generated always as identity primary key, key text, payload json)')
   const { rows } = await first.query<{ id: string }>('select id from public.raw_waybill order by id')

@@ -40,11 +40,7 @@ export async function commitAssignments(
   if (commands.length === 0) return []
   // Each once: a place that is named twice would stand twice in the ledger.
   const asked = [...new Map(commands.map((command) => [`${command.waybillId} ${command.attempt}`, command])).values()]
-  const rows = await context.query(commit, [
-    asked.map(({ waybillId }) => waybillId),
-    asked.map(({ attempt }) => attempt),
-    context.now,
-  ])
+  const rows = await context.query(commit, [asked.map(({ waybillId }) => waybillId), asked.map(({ attempt }) => attempt), context.now])
   const fresh = new Set(rows.map((row) => `${row.waybill_id} ${row.attempt}`))
   // Of two copies in one batch the first one committed it.
   return commands.map(({ waybillId, attempt }) => accepted({ waybillId, committed: fresh.delete(`${waybillId} ${attempt}`) }))
