@@ -67,9 +67,9 @@ try {
             headers: { authorization: `Bearer ${house.key}`, 'content-type': 'application/json' },
             body: bodiesOfState[at] ?? '',
           })
-          const { outcomes = [] } = (await response.json()) as { outcomes?: { status: number }[] }
+          // Counted in the text: reading it would cost the machine that is measured more than writing it.
+          const good = (await response.text()).split('"status":200').length - 1
           answers.push(performance.now() - sentAt)
-          const good = outcomes.filter(({ status }) => status === 200).length
           accepted += good
           errors += Math.min(batch, ids.length) - good
         }
