@@ -49,6 +49,11 @@ const kinds: Readonly<Record<string, EventKind>> = {
     payload: 'WaybillRescheduled',
   },
   'fulfilment.waybill_moved': { about: 'A waybill changed its state.', key: 'waybill id', payload: 'WaybillMoved' },
+  'fulfilment.rows_split': {
+    about: 'Rows that were split are told apart on their waybill, with where it stands.',
+    key: 'waybill id',
+    payload: 'RowsSplit',
+  },
   'fulfilment.call_off_failed': {
     about: 'Cancelled goods that had gone too far to be called off.',
     key: 'waybill id',

@@ -1,7 +1,7 @@
 import type { Consumer } from '#platform/consumer.ts'
 import type { WriteContext } from '#platform/database.ts'
 import type { DeliveredEvent } from '#platform/events.ts'
-import type { CallOffFailed, Fulfilment, WaybillMoved, WaybillState } from '#fulfilment'
+import type { CallOffFailed, Fulfilment, RowsSplit, WaybillMoved, WaybillState } from '#fulfilment'
 import type { ItemState, OrderCancelled, OrderClaimMoved, OrderEdited, OrderPaid, Orders } from '#orders'
 import { actorOf, type Events, eventsOf, type FlowLog, noteRefusals } from './step.ts'
 
@@ -26,6 +26,15 @@ const itemStateOf: Partial<Record<WaybillState, ItemState>> = {
   returned_to_depot: 'returned',
   lost: 'lost',
   damaged: 'lost',
+}
+
+/** What a row is that was split off while its waybill stands there: what it would be had all reports named it. */
+const itemStateOn: typeof itemStateOf = { ...itemStateOf, released: 'allocated', rescheduled: 'delivery_failed', restocked: 'returned' }
+
+function itemStateAfter(payload: WaybillMoved | RowsSplit): ItemState | undefined {
+  if ('state' in payload) return itemStateOn[payload.state]
+  // What comes back moves its claim.
+  return payload.purpose === 'return' ? undefined : itemStateOf[payload.to]
 }
 
 /** The same for goods that come back by a claim. */
@@ -142,11 +151,10 @@ export function orderToDoorstep({ orders, fulfilment, log }: FlowDeps): Consumer
       priority: 'unhurried',
       from: 'fulfilment',
       into: 'orders',
-      types: ['fulfilment.waybill_moved'],
-      async handle(context: WriteContext, events: Events<WaybillMoved>) {
+      types: ['fulfilment.waybill_moved', 'fulfilment.rows_split'],
+      async handle(context: WriteContext, events: Events<WaybillMoved | RowsSplit>) {
         const moves = events.flatMap((event) => {
-          // What comes back moves its claim.
-          const to = event.payload.purpose === 'return' ? undefined : itemStateOf[event.payload.to]
+          const to = itemStateAfter(event.payload)
           return to === undefined ? [] : [{ event, to }]
         })
         const moved = await orders.moveItems(
@@ -154,7 +162,7 @@ export function orderToDoorstep({ orders, fulfilment, log }: FlowDeps): Consumer
           moves.map(({ event, to }) => ({
             orderId: event.payload.orderId,
             moves: event.payload.itemNos.map((itemNo) => ({ itemNo, to })),
-            cause: `waybill ${event.payload.waybillId} ${event.payload.to}`,
+            cause: `waybill ${event.payload.waybillId} ${'to' in event.payload ? event.payload.to : event.payload.state}`,
             ...actorOf(this.name, event),
           })),
         )

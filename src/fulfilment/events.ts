@@ -51,11 +51,23 @@ export interface CallOffFailed {
   readonly itemNos: readonly number[]
 }
 
+/**
+ * Rows that were split off others, told apart on the waybill that carries them. What it reported between the split and this named the old
+ * row only, so it says where the new ones stand.
+ */
+export interface RowsSplit {
+  readonly orderId: number
+  readonly waybillId: number
+  readonly state: WaybillState
+  readonly itemNos: readonly number[]
+}
+
 export const fulfilmentEventTypes = {
   waybillsCreated: 'fulfilment.waybills_created',
   waybillRescheduled: 'fulfilment.waybill_rescheduled',
   waybillMoved: 'fulfilment.waybill_moved',
   callOffFailed: 'fulfilment.call_off_failed',
+  rowsSplit: 'fulfilment.rows_split',
 } as const
 
 type Described = Pick<

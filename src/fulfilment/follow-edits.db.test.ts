@@ -82,6 +82,9 @@ describe('waybills follow edits of their order', () => {
     await edit(orderId, { fields: ['items'], splits })
     await edit(orderId, { fields: ['items'], splits })
     expect(await contents(orderId)).toEqual([['delivered', '1x2 2x1 7x1']])
+    expect((await rig.told(waybillId)).filter(({ type }) => type === 'fulfilment.rows_split')).toEqual([
+      { type: 'fulfilment.rows_split', payload: { orderId, waybillId, state: 'delivered', itemNos: [7] } },
+    ])
     expect(await rig.one(orderId, waybillId)).toMatchObject({ weightGrams: 4000, pieces: 4, state: 'delivered' })
   })
 

@@ -1,7 +1,9 @@
 import { invariant } from '#kernel/outcome.ts'
 import type { WriteContext } from '#platform/database.ts'
+import type { NewEvent } from '#platform/events.ts'
 import { type Applied, changesOf, type Decision, eventsOf } from './change-waybills.ts'
 import { bear, carrierOf } from './create-waybills.ts'
+import { fulfilmentEventTypes, type RowsSplit } from './events.ts'
 import { holdWaybills } from './hold-waybills.ts'
 import { isAtHome, isOver } from './lifecycle.ts'
 import { Parts } from './make-waybills.ts'
@@ -67,6 +69,7 @@ export async function followEdits(context: WriteContext, commands: readonly Foll
     applied.flatMap(changesOf),
   )
   await context.announce(applied.flatMap((each) => eventsOf(each, context.now)))
+  await context.announce(fittings.flatMap(({ told }) => told))
   const born = await bear(
     context,
     fittings.flatMap((fitting) => fitting.newWaybills(parts)),
@@ -87,6 +90,7 @@ const cause = 'orders.edited'
 class Fitting {
   readonly applied: Applied<StoredWaybill>[] = []
   readonly tooLate = new Set<number>()
+  readonly told: NewEvent[] = []
   readonly command: FollowEdit
   readonly #now: Date
   readonly #waybills: Map<number, StoredWaybill>
@@ -130,6 +134,9 @@ class Fitting {
     }
     const items = [...carrier.items.map((each) => (each === item ? rest : each)), taken]
     this.#apply(carrier, this.#contents(carrier, items))
+    const { waybillId, orderId, state } = carrier
+    const payload: RowsSplit = { orderId, waybillId, state, itemNos: [itemNo] }
+    this.told.push({ key: String(waybillId), type: fulfilmentEventTypes.rowsSplit, payload })
   }
 
   #fit(waybillId: number, section: EditedSection): void {

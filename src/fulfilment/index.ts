@@ -23,7 +23,14 @@ export { type CancelledWaybills, type CancelWaybills } from './cancel-waybills.t
 export type { MovedWaybill } from './change-waybills.ts'
 export type { LawReport } from './check.ts'
 export type { CreatedWaybills, CreateWaybills } from './create-waybills.ts'
-export { fulfilmentEventTypes, type CallOffFailed, type WaybillMoved, type WaybillRescheduled, type WaybillsCreated } from './events.ts'
+export {
+  fulfilmentEventTypes,
+  type CallOffFailed,
+  type RowsSplit,
+  type WaybillMoved,
+  type WaybillRescheduled,
+  type WaybillsCreated,
+} from './events.ts'
 export type { FetchedGoods, FetchGoods, KeepGoods } from './fetch-goods.ts'
 export type { EditedSection, FollowEdit, Followed } from './follow-edits.ts'
 export type { HeldWaybill, HoldWaybill, ReleaseWaybill } from './hold-waybills.ts'
