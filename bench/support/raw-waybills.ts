@@ -28,7 +28,7 @@ export async function rawWaybillUpdates(
   }
   const clients = await Promise.all([open(), open()])
   const [first] = clients
-  await first.query(`create table public.raw_waybill (like fulfilment.waybill including all) with (fillfactor = 85)`)
+  await first.query(`create table public.raw_waybill (like fulfilment.waybill including all excluding generated) with (fillfactor = 75)`)
   await first.query('insert into public.raw_waybill overriding system value select * from fulfilment.waybill')
   await first.query(
     `create table public.raw_change (id bigint generated always as identity primary key, root bigint, from_state text, to_state text, occurred_at timestamptz)`,

@@ -156,6 +156,33 @@ const lives: Readonly<Record<Purpose, Life>> = {
   },
 }
 
+export type Phase = 'waiting' | 'preparing' | 'on_the_road' | 'trouble' | 'over'
+
+/** What work lists are kept by: most reports leave the phase as it is, and so touch no index (migrations/fulfilment/0005_phases.sql). */
+export const phaseOf: Readonly<Record<WaybillState, Phase>> = {
+  created: 'waiting',
+  routed: 'preparing',
+  released: 'preparing',
+  acknowledged: 'preparing',
+  picked: 'preparing',
+  packed: 'preparing',
+  staged: 'preparing',
+  loaded: 'on_the_road',
+  out_for_delivery: 'on_the_road',
+  arrived: 'on_the_road',
+  delivered: 'over',
+  partially_delivered: 'trouble',
+  attempt_failed: 'trouble',
+  rescheduled: 'waiting',
+  returning: 'trouble',
+  returned_to_depot: 'trouble',
+  restocked: 'over',
+  written_off: 'over',
+  cancelled: 'over',
+  lost: 'trouble',
+  damaged: 'trouble',
+}
+
 /** A waybill as far as its life cycle is concerned. */
 export interface Living {
   readonly purpose: Purpose

@@ -1,6 +1,6 @@
 import { type ReadContext, statement, type WriteContext } from '#platform/database.ts'
 import type { HoldKind } from './holds.ts'
-import type { WaybillState } from './lifecycle.ts'
+import { phaseOf, type WaybillState } from './lifecycle.ts'
 import { loadOf, type Purpose, type SkuType, type Waybill, type WaybillItem, type WaybillPlan } from './waybill.ts'
 
 interface WaybillRow {
@@ -250,15 +250,15 @@ export async function waybillsByOrder(context: ReadContext, orderIds: readonly n
   return found
 }
 
-// The literal list repeats the predicate of index waybill_open: with a parameter alone the planner could not prove that the index serves.
+// Found by phase and looked through by id. The last condition repeats the predicate of index waybill_phase: with a parameter alone the
+// planner could not prove that the index serves.
 const selectByState = statement<WaybillRow & { asked: number }>(
   'fulfilment.waybills_by_state',
-  `select asked.position::int as asked, waybill.* from unnest($1::text[], $2::bigint[], $3::int[])
-     with ordinality as asked (state, after, most, position)
+  `select asked.position::int as asked, waybill.* from unnest($1::text[], $2::text[], $3::bigint[], $4::int[])
+     with ordinality as asked (phase, state, after, most, position)
    cross join lateral (
      select ${columns} from fulfilment.waybill
-     where waybill.state = asked.state and waybill.id > asked.after
-       and waybill.state not in ('delivered', 'restocked', 'written_off', 'cancelled')
+     where waybill.phase = asked.phase and waybill.state = asked.state and waybill.id > asked.after and waybill.phase <> 'over'
      order by waybill.id limit asked.most
    ) as waybill
    order by asked.position, waybill.id`,
@@ -273,6 +273,7 @@ export interface StatePage {
 /** Waybills that stand in an unended state, from the smallest id after the cursor; one list a page asked for. */
 export async function waybillsByState(context: ReadContext, pages: readonly StatePage[]): Promise<StoredWaybill[][]> {
   const rows = await context.query(selectByState, [
+    pages.map((page) => phaseOf[page.state]),
     pages.map((page) => page.state),
     pages.map((page) => page.after),
     pages.map((page) => page.limit),
