@@ -285,8 +285,12 @@ export async function waybillsByState(context: ReadContext, pages: readonly Stat
 
 const selectByReference = statement<WaybillRow>(
   'fulfilment.waybills_by_reference',
-  `select ${columns} from fulfilment.waybill
-   where (made_by, reference) in (select * from unnest($1::text[], $2::text[])) and reference is not null`,
+  // Each name is looked up by itself; joined freely, the planner may read all references that there are.
+  `select waybill.* from unnest($1::text[], $2::text[]) as asked (made_by, reference)
+   cross join lateral (
+     select ${columns} from fulfilment.waybill
+     where waybill.made_by = asked.made_by and waybill.reference = asked.reference and waybill.reference is not null offset 0
+   ) as waybill`,
 )
 
 /** Waybills that callers have made by these names of theirs. */
