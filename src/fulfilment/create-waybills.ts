@@ -69,26 +69,23 @@ export const carrierOf = (waybills: readonly StoredWaybill[], itemNo: number): S
 
 /** Which items are on a waybill that was not called off: each is carried once. */
 export class Carried {
-  readonly #by: Map<string, number | null>
+  readonly #items = new Set<string>()
 
   constructor(waybills: ReadonlyMap<number, readonly StoredWaybill[]>) {
-    this.#by = new Map()
-    for (const of of waybills.values()) {
-      for (const waybill of of) {
-        if (!isForward(waybill) || waybill.state === 'cancelled') continue
-        for (const { itemNo } of waybill.items) this.#by.set(`${waybill.orderId} ${itemNo}`, waybill.waybillId)
-      }
+    for (const waybill of [...waybills.values()].flat()) {
+      if (!isForward(waybill) || waybill.state === 'cancelled') continue
+      for (const { itemNo } of waybill.items) this.take(waybill.orderId, itemNo)
     }
   }
 
   has(orderId: number, itemNo: number): boolean {
-    return this.#by.has(`${orderId} ${itemNo}`)
+    return this.#items.has(`${orderId} ${itemNo}`)
   }
 
   /** False where another waybill has it. */
   take(orderId: number, itemNo: number): boolean {
     if (this.has(orderId, itemNo)) return false
-    this.#by.set(`${orderId} ${itemNo}`, null)
+    this.#items.add(`${orderId} ${itemNo}`)
     return true
   }
 }
