@@ -10,6 +10,7 @@ import type { Relay } from '#platform/relay.ts'
 import type { Traffic } from '#platform/request-context.ts'
 import type { Routing } from '#routing'
 import type { Tracking } from '#tracking'
+import { checkGoods } from './check-goods.ts'
 
 /** The contexts whose laws are checked. */
 export interface Contexts {
@@ -49,8 +50,9 @@ export async function checkAll(traffic: Traffic, databases: Databases, relay: Re
     relay.backlog(traffic),
     checkMoney(traffic, databases, contexts),
     checkPacked(traffic, databases, contexts),
+    checkGoods(houseScope(traffic), databases, contexts),
   ])
-  const [orders, payments, ledger, fulfilment, routing, tracking, containers, analytics, gateways, backlog, money, packed] = results
+  const [orders, payments, ledger, fulfilment, routing, tracking, containers, analytics, gateways, backlog, money, packed, goods] = results
   const named = (context: string, result: CheckResult): CheckResult => ({ ...result, check: `${context}: ${result.check}` })
   return [
     ...orders.map((result) => named('orders', result)),
@@ -64,6 +66,7 @@ export async function checkAll(traffic: Traffic, databases: Databases, relay: Re
     packed,
     ...analytics.map((result) => named('analytics', result)),
     ...money,
+    ...goods,
     {
       check: 'outbox: every event has been taken by every consumer, none is parked',
       breaks: backlog

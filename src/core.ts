@@ -200,7 +200,7 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
     return depths.flat()
   })
   partners.watch(metrics)
-  defineJobs(jobs, { relay, orders, payments, messaging, databases, confirmAfterMs: config.confirmAfterDays * 86_400_000 })
+  defineJobs(jobs, { relay, orders, payments, fulfilment, messaging, databases, confirmAfterMs: config.confirmAfterDays * 86_400_000 })
 
   return {
     databases,
@@ -308,13 +308,17 @@ const idempotencyKeptMs = 48 * 3600 * 1000
 interface Housekeeping {
   readonly relay: Relay
   readonly payments: Payments
+  readonly fulfilment: Fulfilment
   readonly messaging: Messaging
   readonly databases: Databases
   readonly orders: Orders
   readonly confirmAfterMs: number
 }
 
-function defineJobs(jobs: Jobs, { relay, orders, payments, messaging, databases, confirmAfterMs }: Housekeeping): void {
+function defineJobs(jobs: Jobs, { relay, orders, payments, fulfilment, messaging, databases, confirmAfterMs }: Housekeeping): void {
+  jobs.define('fulfilment.expire_holds', async ({ scope }) => {
+    for (let found = 1; found > 0; ) found = await databases.of('fulfilment').write(scope, (write) => fulfilment.expireHolds(write))
+  })
   jobs.define('messaging.send_webhooks', async ({ scope }) => {
     // A round takes what is due; a backlog is worked off in one job instead of one slice a second.
     for (let rounds = 0; rounds < 50; rounds += 1) if (!(await messaging.sendDue(scope)).more) break
@@ -361,6 +365,7 @@ export async function startRounds(jobs: Jobs): Promise<void> {
     jobs.every('outbox.prune', 10_000),
     jobs.every('commands.prune', 3_600_000),
     jobs.every('orders.confirm', 3_600_000),
+    jobs.every('fulfilment.expire_holds', 10_000),
     jobs.every('idempotency.prune', 3_600_000),
   ])
 }

@@ -43,7 +43,7 @@ const paymentTables: Table[] = [
 const waybillTables: Table[] = [
   {
     name: 'fulfilment.waybill',
-    columns: { id: 'waybill', order_id: 'order', order_number: 'number', slot_date: 'day', route_id: 'route' },
+    columns: { id: 'waybill', order_id: 'order', order_number: 'number', slot_date: 'day', route_id: 'route', origin_id: 'waybill' },
     numberOf: 'order_id',
   },
   { name: 'fulfilment.change', columns: { id: 'serial', root: 'waybill', entities: 'waybills' } },

@@ -43,11 +43,17 @@ const kinds: Readonly<Record<string, EventKind>> = {
   'payments.checking': { about: 'The end of a charge is not known, or is known again.', key: 'order id', payload: 'PaymentsChecking' },
   'fulfilment.waybills_created': { about: 'A waybill is made; one event for each.', key: 'waybill id', payload: 'WaybillsCreated' },
   'fulfilment.waybill_rescheduled': {
-    about: 'A failed waybill asks for a route again, with the same facts as at birth.',
+    about:
+      'A waybill asks for a route again, with the same facts as at birth: for another slot, after a failed attempt, or free of a hold.',
     key: 'waybill id',
     payload: 'WaybillRescheduled',
   },
   'fulfilment.waybill_moved': { about: 'A waybill changed its state.', key: 'waybill id', payload: 'WaybillMoved' },
+  'fulfilment.rows_split': {
+    about: 'Rows that were split are told apart on their waybill, with where it stands.',
+    key: 'waybill id',
+    payload: 'RowsSplit',
+  },
   'fulfilment.call_off_failed': {
     about: 'Cancelled goods that had gone too far to be called off.',
     key: 'waybill id',

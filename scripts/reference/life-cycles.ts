@@ -1,5 +1,5 @@
 import { containerLifeCycle } from '#containers'
-import { waybillLifeCycle } from '#fulfilment'
+import { returnLifeCycle, waybillLifeCycle } from '#fulfilment'
 import { diagramOf, type LifeCycle } from '#kernel/lifecycle.ts'
 import { claimLifeCycle, itemLifeCycle } from '#orders'
 import { attemptCycle, bindingCycle, legCycle, followUpCycle, requestCycle } from '#payments'
@@ -21,6 +21,7 @@ export function lifeCyclesPage(sources: readonly SourceFile[]): string {
     show('payments', followUpCycle),
     show('payments', bindingCycle),
     show('fulfilment', waybillLifeCycle),
+    show('fulfilment', returnLifeCycle),
     show('routing', assignmentLifeCycle),
     show('containers', containerLifeCycle),
   ]

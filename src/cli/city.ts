@@ -1,4 +1,4 @@
-import { goods, demoStore, playRound, type StaffMove } from '#partners/made-city/index.ts'
+import { goods, demoStore, playRound, type StaffMove, type WaitingWaybill } from '#partners/made-city/index.ts'
 import type { Outcome } from '#kernel/outcome.ts'
 import { type RequestContext, systemContext, type Traffic } from '#platform/request-context.ts'
 import { madeCity, type MadeCity } from '#routing'
@@ -54,7 +54,7 @@ export function playCityRound(core: Core): Promise<StaffMove[]> {
   return playRound({
     async waiting(state, after) {
       const outcome = await core.runner.run('waybills.list', { context, input: { state, after, limit: 1_000 } })
-      return outcome.ok ? (outcome.value as { waybills: { waybillId: number; orderNumber: string; attempt: number }[] }).waybills : []
+      return outcome.ok ? (outcome.value as { waybills: WaitingWaybill[] }).waybills : []
     },
     async report(moves) {
       const outcomes = await callMany(core, 'waybills.update', moves)

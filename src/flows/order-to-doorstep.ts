@@ -1,7 +1,8 @@
 import type { Consumer } from '#platform/consumer.ts'
 import type { WriteContext } from '#platform/database.ts'
-import type { CallOffFailed, Fulfilment, WaybillMoved, WaybillState } from '#fulfilment'
-import type { ItemState, OrderCancelled, OrderPaid, Orders } from '#orders'
+import type { DeliveredEvent } from '#platform/events.ts'
+import type { CallOffFailed, Fulfilment, RowsSplit, WaybillMoved, WaybillState } from '#fulfilment'
+import type { ItemState, OrderCancelled, OrderClaimMoved, OrderEdited, OrderPaid, Orders } from '#orders'
 import { actorOf, type Events, eventsOf, type FlowLog, noteRefusals } from './step.ts'
 
 export interface FlowDeps {
@@ -27,41 +28,97 @@ const itemStateOf: Partial<Record<WaybillState, ItemState>> = {
   damaged: 'lost',
 }
 
+/** What a row is that was split off while its waybill stands there: what it would be had all reports named it. */
+const itemStateOn: typeof itemStateOf = { ...itemStateOf, released: 'allocated', rescheduled: 'delivery_failed', restocked: 'returned' }
+
+function itemStateAfter(payload: WaybillMoved | RowsSplit): ItemState | undefined {
+  if ('state' in payload) return itemStateOn[payload.state]
+  // What comes back moves its claim.
+  return payload.purpose === 'return' ? undefined : itemStateOf[payload.to]
+}
+
+/** The same for goods that come back by a claim. */
+const claimStateOf: Partial<Record<WaybillState, 'in_transit' | 'received'>> = { returning: 'in_transit', returned_to_depot: 'received' }
+
+type OrderEvent = OrderPaid | OrderCancelled | OrderEdited | OrderClaimMoved
+
+/**
+ * Events of a batch in stretches that each have one event of an order, but for those of its payment: what an order tells is followed in
+ * the order in which it was told, and what different orders tell is followed at once.
+ */
+export function wavesOf(events: Events<OrderEvent>): Events<OrderEvent>[] {
+  const waves: DeliveredEvent<OrderEvent>[][] = []
+  const next = new Map<string, { wave: number; type: string }>()
+  for (const event of events) {
+    const last = next.get(event.key)
+    const together = last?.type === event.type && (event.type === 'orders.paid' || event.type === 'orders.cancelled')
+    const wave = last === undefined ? 0 : together ? last.wave : last.wave + 1
+    next.set(event.key, { wave, type: event.type })
+    const of = waves[wave]
+    if (of === undefined) waves.push([event])
+    else of.push(event)
+  }
+  return waves
+}
+
 /** From checkout to the doorstep: how orders, payments and fulfilment follow each other. Each step is one transaction of one context. */
 export function orderToDoorstep({ orders, fulfilment, log }: FlowDeps): Consumer[] {
+  const prepare = async (context: WriteContext, consumer: string, wave: Events<OrderEvent>): Promise<void> => {
+    const paid = eventsOf<OrderPaid>(wave, 'orders.paid')
+    const created = await fulfilment.createWaybills(
+      context,
+      paid.map((event) => {
+        const { orderId, number, part, sections } = event.payload
+        return { orderId, number, part, sections, ...actorOf(consumer, event) }
+      }),
+    )
+    noteRefusals(log, consumer, paid, created)
+    const cancelled = eventsOf<OrderCancelled>(wave, 'orders.cancelled')
+    const calledOff = await fulfilment.cancelWaybills(
+      context,
+      cancelled.map((event) => {
+        const { orderId, itemNos, reduced, whole } = event.payload
+        return { orderId, itemNos, reduced, whole, reason: 'order cancelled', ...actorOf(consumer, event) }
+      }),
+    )
+    noteRefusals(log, consumer, cancelled, calledOff)
+    await fulfilment.followEdits(
+      context,
+      eventsOf<OrderEdited>(wave, 'orders.edited').map((event) => {
+        const { orderId, fields, splits, sections } = event.payload
+        return { orderId, fields, splits, sections, ...actorOf(consumer, event) }
+      }),
+    )
+    const claims = eventsOf<OrderClaimMoved>(wave, 'orders.claim_moved')
+    const booked = claims.filter(({ payload }) => payload.to === 'pickup_booked')
+    const fetched = await fulfilment.fetchGoods(
+      context,
+      booked.map((event) => {
+        const { orderId, claimId, items } = event.payload
+        return { orderId, claimId, items, ...actorOf(consumer, event) }
+      }),
+    )
+    noteRefusals(log, consumer, booked, fetched)
+    await fulfilment.keepGoods(
+      context,
+      claims
+        .filter(({ payload }) => payload.to === 'withdrawn')
+        .map((event) => {
+          const { orderId, claimId } = event.payload
+          return { orderId, claimId, reason: 'the claim was withdrawn', ...actorOf(consumer, event) }
+        }),
+    )
+  }
+
   return [
     {
       name: 'fulfilment.prepare',
       priority: 'unhurried',
       from: 'orders',
       into: 'fulfilment',
-      types: ['orders.paid', 'orders.cancelled'],
-      async handle(context: WriteContext, events: Events<OrderPaid | OrderCancelled>) {
-        const paid = eventsOf<OrderPaid>(events, 'orders.paid')
-        const cancelled = eventsOf<OrderCancelled>(events, 'orders.cancelled')
-        const created = await fulfilment.createWaybills(
-          context,
-          paid.map((event) => ({
-            orderId: event.payload.orderId,
-            number: event.payload.number,
-            part: event.payload.part,
-            sections: event.payload.sections,
-            ...actorOf(this.name, event),
-          })),
-        )
-        noteRefusals(log, this.name, paid, created)
-        const calledOff = await fulfilment.cancelWaybills(
-          context,
-          cancelled.map((event) => ({
-            orderId: event.payload.orderId,
-            itemNos: event.payload.itemNos,
-            reduced: event.payload.reduced,
-            whole: event.payload.whole,
-            reason: 'order cancelled',
-            ...actorOf(this.name, event),
-          })),
-        )
-        noteRefusals(log, this.name, cancelled, calledOff)
+      types: ['orders.paid', 'orders.cancelled', 'orders.edited', 'orders.claim_moved'],
+      async handle(context: WriteContext, events: Events<OrderEvent>) {
+        for (const wave of wavesOf(events)) await prepare(context, this.name, wave)
       },
     },
     {
@@ -94,10 +151,10 @@ export function orderToDoorstep({ orders, fulfilment, log }: FlowDeps): Consumer
       priority: 'unhurried',
       from: 'fulfilment',
       into: 'orders',
-      types: ['fulfilment.waybill_moved'],
-      async handle(context: WriteContext, events: Events<WaybillMoved>) {
+      types: ['fulfilment.waybill_moved', 'fulfilment.rows_split'],
+      async handle(context: WriteContext, events: Events<WaybillMoved | RowsSplit>) {
         const moves = events.flatMap((event) => {
-          const to = itemStateOf[event.payload.to]
+          const to = itemStateAfter(event.payload)
           return to === undefined ? [] : [{ event, to }]
         })
         const moved = await orders.moveItems(
@@ -105,9 +162,34 @@ export function orderToDoorstep({ orders, fulfilment, log }: FlowDeps): Consumer
           moves.map(({ event, to }) => ({
             orderId: event.payload.orderId,
             moves: event.payload.itemNos.map((itemNo) => ({ itemNo, to })),
-            cause: `waybill ${event.payload.waybillId} ${event.payload.to}`,
+            cause: `waybill ${event.payload.waybillId} ${'to' in event.payload ? event.payload.to : event.payload.state}`,
             ...actorOf(this.name, event),
           })),
+        )
+        noteRefusals(
+          log,
+          this.name,
+          moves.map(({ event }) => event),
+          moved,
+        )
+      },
+    },
+    {
+      // Apart from the moves of items, as two changes of one order in one transaction would not see each other.
+      name: 'orders.follow_returns',
+      priority: 'unhurried',
+      from: 'fulfilment',
+      into: 'orders',
+      types: ['fulfilment.waybill_moved'],
+      async handle(context: WriteContext, events: Events<WaybillMoved>) {
+        const moves = events.flatMap((event) => {
+          const { claimId, to: state } = event.payload
+          const to = claimStateOf[state]
+          return claimId === null || to === undefined ? [] : [{ event, command: { claimId, to, ...actorOf(this.name, event) } }]
+        })
+        const moved = await orders.moveClaims(
+          context,
+          moves.map(({ command }) => command),
         )
         noteRefusals(
           log,

@@ -1,4 +1,4 @@
-import type { Fulfilment, WaybillMoved, WaybillState, WaybillsCreated } from '#fulfilment'
+import type { Fulfilment, WaybillMoved, WaybillsCreated } from '#fulfilment'
 import type { Consumer } from '#platform/consumer.ts'
 import type { WriteContext } from '#platform/database.ts'
 import type { Routing, RoutingAssigned } from '#routing'
@@ -9,9 +9,6 @@ export interface RouteFlowDeps {
   readonly routing: Routing
   readonly log: FlowLog
 }
-
-/** After these the waybill rides no more in its attempt, so its place on the truck and in the quota goes back. */
-const givesBack = new Set<WaybillState>(['cancelled', 'rescheduled'])
 
 /** Waybills get a route from routing, and give it back when they are called off or put off. */
 export function waybillToRoute({ fulfilment, routing, log }: RouteFlowDeps): Consumer[] {
@@ -27,14 +24,30 @@ export function waybillToRoute({ fulfilment, routing, log }: RouteFlowDeps): Con
           ...eventsOf<WaybillsCreated>(events, 'fulfilment.waybills_created'),
           ...eventsOf<WaybillsCreated>(events, 'fulfilment.waybill_rescheduled'),
         ]
-        // First what is given back, so that those who ask in the same batch can have it.
-        const over = eventsOf<WaybillMoved>(events, 'fulfilment.waybill_moved').filter(({ payload }) => givesBack.has(payload.to))
+        const effects = eventsOf<WaybillMoved>(events, 'fulfilment.waybill_moved').flatMap((event) => {
+          const { waybillId, quota } = event.payload
+          return quota === null
+            ? []
+            : [{ event, effect: quota.effect, command: { waybillId, attempt: quota.ask, ...actorOf(this.name, event) } }]
+        })
+        // What is committed was assigned before; of what is committed and given back in one batch the ledger tells both.
+        await routing.commitAssignments(
+          context,
+          effects.flatMap(({ effect, command }) => (effect === 'commit' ? [command] : [])),
+        )
+        // What is given back comes before those who ask in the same batch, so that they can have it.
+        const over = effects.filter(({ effect }) => effect === 'give_back')
         if (over.length > 0) {
           const released = await routing.releaseAssignments(
             context,
-            over.map((event) => ({ waybillId: event.payload.waybillId, attempt: event.payload.attempt, ...actorOf(this.name, event) })),
+            over.map(({ command }) => command),
           )
-          noteRefusals(log, this.name, over, released)
+          noteRefusals(
+            log,
+            this.name,
+            over.map(({ event }) => event),
+            released,
+          )
         }
         if (asked.length === 0) return
         const assigned = await routing.assignWaybills(
@@ -47,13 +60,11 @@ export function waybillToRoute({ fulfilment, routing, log }: RouteFlowDeps): Con
         noteRefusals(log, this.name, asked, assigned)
         // A waybill that was made and called off within one batch was released before it was assigned: release it again.
         const made = new Set(asked.map((event) => event.payload.waybillId))
-        const again = over.filter((event) => made.has(event.payload.waybillId))
-        if (again.length > 0) {
-          await routing.releaseAssignments(
-            context,
-            again.map((event) => ({ waybillId: event.payload.waybillId, attempt: event.payload.attempt, ...actorOf(this.name, event) })),
-          )
-        }
+        const again = over.filter(({ command }) => made.has(command.waybillId))
+        await routing.releaseAssignments(
+          context,
+          again.map(({ command }) => command),
+        )
       },
     },
     {
@@ -66,8 +77,8 @@ export function waybillToRoute({ fulfilment, routing, log }: RouteFlowDeps): Con
         const routed = await fulfilment.routeWaybills(
           context,
           events.map((event) => {
-            const { waybillId, attempt, date, slotCode, routeId } = event.payload
-            return { waybillId, attempt, date, slotCode, routeId, ...actorOf(this.name, event) }
+            const { waybillId, attempt, date, slotCode, routeId, cutOffAt } = event.payload
+            return { waybillId, attempt, date, slotCode, routeId, cutOffAt: new Date(cutOffAt), ...actorOf(this.name, event) }
           }),
         )
         noteRefusals(log, this.name, events, routed)

@@ -9,6 +9,12 @@ export interface TrackFlowDeps {
   readonly log: FlowLog
 }
 
+/** What a customer has nothing from: a waybill that is planned again, and an empty truck on its way to fetch goods. */
+function tells(payload: WaybillsCreated | WaybillMoved): boolean {
+  if (!('to' in payload)) return true
+  return payload.to !== 'created' && !(payload.purpose === 'return' && payload.to === 'out_for_delivery')
+}
+
 /** Every waybill is a shipment that customers can follow. */
 export function waybillToTrack({ tracking, log }: TrackFlowDeps): Consumer[] {
   return [
@@ -19,16 +25,17 @@ export function waybillToTrack({ tracking, log }: TrackFlowDeps): Consumer[] {
       into: 'tracking',
       types: ['fulfilment.waybills_created', 'fulfilment.waybill_moved'],
       async handle(context: WriteContext, events: Events<WaybillsCreated | WaybillMoved>) {
+        const telling = events.filter(({ payload }) => tells(payload))
         const recorded = await tracking.recordMovements(
           context,
-          events.map(({ payload }) => {
+          telling.map(({ payload }) => {
             const { waybillId, orderId, attempt } = payload
             if (!('to' in payload)) return { waybillId, orderId, attempt, state: 'created', occurredAt: new Date(payload.createdAt) }
             const detail = payload.reason === null ? {} : { detail: payload.reason }
             return { waybillId, orderId, attempt, state: payload.to, occurredAt: new Date(payload.occurredAt), ...detail }
           }),
         )
-        noteRefusals(log, this.name, events, recorded)
+        noteRefusals(log, this.name, telling, recorded)
       },
     },
   ]

@@ -3,9 +3,11 @@ import type { WriteContext } from '#platform/database.ts'
 import type { NewEvent } from '#platform/events.ts'
 import { type CallOffFailed, fulfilmentEventTypes } from './events.ts'
 import { cancelTargetOf, type WaybillState } from './lifecycle.ts'
+import { itemsWord } from './change-waybills.ts'
 import { moveWaybills, type MoveWaybill } from './move-waybills.ts'
-import type { WaybillItem } from './waybill.ts'
-import { lockWaybillsOfOrders, shrinkWaybills } from './waybill-store.ts'
+import { piecesOf, type WaybillItem, withItems } from './waybill.ts'
+import { lockWaybillsOfOrders, type StoredWaybill } from './waybill-store.ts'
+import { updateWaybills, type WaybillChange } from './waybill-writer.ts'
 
 export interface CancelWaybills {
   readonly orderId: number
@@ -36,10 +38,12 @@ export async function cancelWaybills(context: WriteContext, commands: readonly C
     context,
     commands.map((command) => command.orderId),
   )
-  const itemsLeft = new Map<number, readonly WaybillItem[]>(locked.map((waybill) => [waybill.waybillId, waybill.items]))
-  const calledOff = new Map<number, WaybillState>()
+  // What comes back is not called off with what was to go out.
+  const waybills = new Map<number, StoredWaybill>()
+  for (const waybill of locked) if (waybill.purpose !== 'return') waybills.set(waybill.waybillId, waybill)
+  const calledOff = new Set<number>()
   const moves: MoveWaybill[] = []
-  const shrunkAll = new Set<number>()
+  const shrinks: WaybillChange[] = []
 
   const outcomes = commands.map(({ orderId, itemNos, reduced = [], whole = false, actor, commandId, reason }) => {
     const gone = new Set(itemNos)
@@ -47,20 +51,21 @@ export async function cancelWaybills(context: WriteContext, commands: readonly C
     const moved: { waybillId: number; to: WaybillState }[] = []
     const shrunk: number[] = []
     const left: { waybillId: number; state: WaybillState; itemNos: number[] }[] = []
-    for (const { waybillId, orderId: of, state } of locked) {
+    for (const waybill of waybills.values()) {
+      const { waybillId, orderId: of, state, items } = waybill
       if (of !== orderId || calledOff.has(waybillId)) continue
-      const items = itemsLeft.get(waybillId) ?? []
       const kept = whole ? [] : items.filter((item) => !gone.has(item.itemNo)).map((item) => shrunkTo(item, quantityOf.get(item.itemNo)))
       if (!whole && kept.length === items.length && kept.every((item, index) => item === items[index])) continue
-      const to = cancelTargetOf(state)
+      const to = cancelTargetOf(waybill)
       if (to !== undefined && kept.length === 0) {
         moved.push({ waybillId, to })
-        calledOff.set(waybillId, to)
+        calledOff.add(waybillId)
         moves.push({ waybillId, to, actor, commandId, reason: reason ?? 'order cancelled' })
       } else if (to === 'cancelled') {
         shrunk.push(waybillId)
-        shrunkAll.add(waybillId)
-        itemsLeft.set(waybillId, kept)
+        waybills.set(waybillId, withItems(waybill, kept))
+        const values = [itemsWord(items), itemsWord(kept)]
+        shrinks.push({ waybillId, level: 'items', values, cause: `fulfilment.shrink: ${reason ?? 'order cancelled'}`, commandId, actor })
       } else if (state !== 'cancelled' && state !== 'returning') {
         left.push({ waybillId, state, itemNos: items.filter((item) => whole || gone.has(item.itemNo)).map((item) => item.itemNo) })
       }
@@ -68,10 +73,13 @@ export async function cancelWaybills(context: WriteContext, commands: readonly C
     return { ok: true as const, value: { orderId, moved, shrunk, left } satisfies CancelledWaybills }
   })
 
-  const shrinking = [...shrunkAll].filter((waybillId) => !calledOff.has(waybillId))
-  await shrinkWaybills(
+  await updateWaybills(
     context,
-    shrinking.map((waybillId) => ({ waybillId, items: itemsLeft.get(waybillId) ?? [] })),
+    locked.flatMap((before) => {
+      const after = waybills.get(before.waybillId)
+      return after === undefined || after === before || calledOff.has(before.waybillId) ? [] : [{ before, after }]
+    }),
+    shrinks.filter(({ waybillId }) => !calledOff.has(waybillId)),
   )
   await moveWaybills(context, moves)
   await context.announce(
@@ -85,9 +93,5 @@ export async function cancelWaybills(context: WriteContext, commands: readonly C
   return outcomes
 }
 
-/** An item with a smaller quantity; weight and volume are of the whole line and shrink with it. */
-function shrunkTo(item: WaybillItem, quantity: number | undefined): WaybillItem {
-  if (quantity === undefined || quantity >= item.quantity) return item
-  const share = (ofAll: number): number => Math.round((ofAll * quantity) / item.quantity)
-  return { ...item, quantity, weightGrams: share(item.weightGrams), volumeMl: share(item.volumeMl) }
-}
+const shrunkTo = (item: WaybillItem, quantity: number | undefined): WaybillItem =>
+  quantity === undefined || quantity >= item.quantity ? item : piecesOf(item, quantity)

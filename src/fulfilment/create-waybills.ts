@@ -2,7 +2,7 @@ import { accepted, type Outcome } from '#kernel/outcome.ts'
 import type { WriteContext } from '#platform/database.ts'
 import { describedEvent } from './events.ts'
 import { loadOf, type PaidSection, planWaybills } from './waybill.ts'
-import { insertWaybills, type NewWaybill, type WaybillKey, waybillsByOrder } from './waybill-store.ts'
+import { insertWaybills, type NewWaybill, type StoredWaybill, waybillsBeforeMore } from './waybill-store.ts'
 
 export interface CreateWaybills {
   readonly orderId: number
@@ -16,39 +16,76 @@ export interface CreateWaybills {
 
 export interface CreatedWaybills {
   readonly orderId: number
-  /** All waybills of the order's paid sections, those of an earlier run of the same command included. */
+  /** All waybills that bring goods of the order to their door, those of an earlier run of the same command included. */
   readonly waybillIds: readonly number[]
 }
 
-const keyOf = (key: Omit<WaybillKey, 'purpose'>) => `${key.order_id} ${key.section_no} ${key.sku_type} ${key.merchant} ${key.part}`
-
-/** Makes the delivery waybills of paid orders and announces each. Repeating it makes and announces nothing. */
+/**
+ * Makes the delivery waybills of paid orders and announces each. An item that a waybill carries already gets no second one, so
+ * repeating it makes and announces nothing.
+ */
 export async function createWaybills(context: WriteContext, commands: readonly CreateWaybills[]): Promise<Outcome<CreatedWaybills>[]> {
-  // By key: the same order twice in one batch asks once.
-  const asked = new Map<string, NewWaybill>()
-  for (const { orderId, number, part = 0, sections, actor, commandId } of commands) {
-    for (const plan of planWaybills(sections)) {
-      const key = keyOf({ order_id: orderId, section_no: plan.sectionNo, sku_type: plan.skuType, merchant: plan.merchant, part })
-      if (!asked.has(key)) asked.set(key, { ...plan, orderId, orderNumber: number, purpose: 'delivery', part, actor, commandId })
+  if (commands.length === 0) return []
+  const known = await waybillsBeforeMore(
+    context,
+    commands.map((command) => command.orderId),
+  )
+  const carried = new Carried(known)
+  const asked: NewWaybill[] = []
+  for (const { orderId, number: orderNumber, part = 0, sections, actor, commandId } of commands) {
+    for (const { replaces, ...plan } of planWaybills(sections)) {
+      const items = plan.items.filter(({ itemNo }) => carried.take(orderId, itemNo))
+      if (items.length === 0) continue
+      const originId = replaces === undefined ? null : (carrierOf(known.get(orderId) ?? [], replaces)?.waybillId ?? null)
+      const born = { orderId, orderNumber, part, originId, claimId: null, madeBy: null, reference: null, cause: 'fulfilment.create' }
+      asked.push({ ...plan, items, ...born, actor, commandId })
     }
   }
-  const born = asked.size === 0 ? [] : await insertWaybills(context, [...asked.values()])
-  const events = born.flatMap((row) => {
-    const plan = asked.get(keyOf(row))
-    if (plan === undefined) return []
-    return [describedEvent('waybillsCreated', { ...plan, ...loadOf(plan.items), waybillId: row.id }, { attempt: 1, at: context.now })]
-  })
-  await context.announce(events)
-
-  const byOrder = new Map<number, number[]>()
-  if (born.length === asked.size) {
-    for (const row of born) byOrder.set(row.order_id, [...(byOrder.get(row.order_id) ?? []), row.id])
-  } else {
-    for (const [orderId, waybills] of await waybillsByOrder(context, [...new Set(commands.map((command) => command.orderId))]))
-      byOrder.set(
-        orderId,
-        waybills.filter((waybill) => waybill.purpose === 'delivery').map((waybill) => waybill.waybillId),
-      )
-  }
+  const ids = await bear(context, asked)
+  const byOrder = new Map([...known].map(([orderId, waybills]) => [orderId, waybills.filter(isForward).map(({ waybillId }) => waybillId)]))
+  for (const [at, id] of ids) byOrder.get((asked[at] as NewWaybill).orderId)?.push(id)
   return commands.map(({ orderId }) => accepted({ orderId, waybillIds: byOrder.get(orderId) ?? [] }))
+}
+
+/** Writes waybills and announces those that are new. Returns their ids by place. */
+export async function bear(context: WriteContext, asked: readonly NewWaybill[]): Promise<Map<number, number>> {
+  const ids = await insertWaybills(context, asked)
+  await context.announce(
+    [...ids].map(([at, waybillId]) => {
+      const born = asked[at] as NewWaybill
+      return describedEvent('waybillsCreated', { ...born, ...loadOf(born.items), waybillId, ask: 1 }, context.now)
+    }),
+  )
+  return ids
+}
+
+const isForward = ({ purpose }: StoredWaybill): boolean => purpose !== 'return'
+
+/** The waybill that carries a row to its door, or carried it there: the last one where an earlier one was called off. */
+export const carrierOf = (waybills: readonly StoredWaybill[], itemNo: number): StoredWaybill | undefined => {
+  const carriers = waybills.filter((waybill) => isForward(waybill) && waybill.items.some((item) => item.itemNo === itemNo))
+  return carriers.findLast(({ state }) => state !== 'cancelled') ?? carriers.at(-1)
+}
+
+/** Which items are on a waybill that was not called off: each is carried once. */
+export class Carried {
+  readonly #items = new Set<string>()
+
+  constructor(waybills: ReadonlyMap<number, readonly StoredWaybill[]>) {
+    for (const waybill of [...waybills.values()].flat()) {
+      if (!isForward(waybill) || waybill.state === 'cancelled') continue
+      for (const { itemNo } of waybill.items) this.take(waybill.orderId, itemNo)
+    }
+  }
+
+  has(orderId: number, itemNo: number): boolean {
+    return this.#items.has(`${orderId} ${itemNo}`)
+  }
+
+  /** False where another waybill has it. */
+  take(orderId: number, itemNo: number): boolean {
+    if (this.has(orderId, itemNo)) return false
+    this.#items.add(`${orderId} ${itemNo}`)
+    return true
+  }
 }

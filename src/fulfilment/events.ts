@@ -1,6 +1,6 @@
 import type { NewEvent } from '#platform/events.ts'
-import type { WaybillState } from './lifecycle.ts'
-import type { Destination, SkuType, SlotChoice, Waybill } from './waybill.ts'
+import type { QuotaEffect, WaybillState } from './lifecycle.ts'
+import type { Destination, Purpose, SkuType, SlotChoice, Waybill } from './waybill.ts'
 
 /** What routing and tracking need to know of a waybill. One event a waybill, keyed by its id. */
 export interface WaybillsCreated {
@@ -14,12 +14,14 @@ export interface WaybillsCreated {
   readonly volumeMl: number
   readonly pieces: number
   readonly itemNos: readonly number[]
-  /** Which attempt a route is asked for: 1 at birth, the coming one after a reschedule. */
+  /** With `return` the truck fetches it there. */
+  readonly purpose: Purpose
+  /** Number of the request for a route: 1 at birth, one more each time it asks again. */
   readonly attempt: number
   readonly createdAt: string
 }
 
-/** The same facts, told when a failed waybill asks for a route again. */
+/** The same facts, told when a waybill asks for a route again: in another slot, after a failed attempt, or free of a hold. Asking twice is asking once. */
 export type WaybillRescheduled = WaybillsCreated
 
 export interface WaybillMoved {
@@ -27,11 +29,16 @@ export interface WaybillMoved {
   readonly orderId: number
   readonly sectionNo: number
   readonly itemNos: readonly number[]
+  readonly purpose: Purpose
+  /** With `return`: the claim whose goods it fetches. */
+  readonly claimId: number | null
   readonly from: WaybillState
   readonly to: WaybillState
   /** States walked in between, when a report named a later one. */
   readonly via: readonly WaybillState[]
   readonly attempt: number
+  /** What it does to the place that request `ask` has in a quota; null where it does nothing. */
+  readonly quota: { readonly effect: QuotaEffect; readonly ask: number } | null
   readonly occurredAt: string
   readonly reason: string | null
 }
@@ -44,24 +51,44 @@ export interface CallOffFailed {
   readonly itemNos: readonly number[]
 }
 
+/**
+ * Rows that were split off others, told apart on the waybill that carries them. What it reported between the split and this named the old
+ * row only, so it says where the new ones stand.
+ */
+export interface RowsSplit {
+  readonly orderId: number
+  readonly waybillId: number
+  readonly state: WaybillState
+  readonly itemNos: readonly number[]
+}
+
 export const fulfilmentEventTypes = {
   waybillsCreated: 'fulfilment.waybills_created',
   waybillRescheduled: 'fulfilment.waybill_rescheduled',
   waybillMoved: 'fulfilment.waybill_moved',
   callOffFailed: 'fulfilment.call_off_failed',
+  rowsSplit: 'fulfilment.rows_split',
 } as const
 
 type Described = Pick<
   Waybill,
-  'waybillId' | 'orderId' | 'sectionNo' | 'destination' | 'slot' | 'skuType' | 'weightGrams' | 'volumeMl' | 'pieces' | 'items'
+  | 'waybillId'
+  | 'orderId'
+  | 'sectionNo'
+  | 'destination'
+  | 'slot'
+  | 'skuType'
+  | 'weightGrams'
+  | 'volumeMl'
+  | 'pieces'
+  | 'items'
+  | 'purpose'
+  | 'ask'
 >
 
-export function describedEvent(
-  type: 'waybillsCreated' | 'waybillRescheduled',
-  waybill: Described,
-  about: { attempt: number; at: Date },
-): NewEvent {
-  const { waybillId, orderId, sectionNo, destination, slot, skuType, weightGrams, volumeMl, pieces, items } = waybill
+/** The facts of a waybill with the request for a route that stands now. */
+export function describedEvent(type: 'waybillsCreated' | 'waybillRescheduled', waybill: Described, at: Date): NewEvent {
+  const { waybillId, orderId, sectionNo, destination, slot, skuType, weightGrams, volumeMl, pieces, items, purpose, ask } = waybill
   const payload: WaybillsCreated = {
     waybillId,
     orderId,
@@ -73,8 +100,9 @@ export function describedEvent(
     volumeMl,
     pieces,
     itemNos: items.map((item) => item.itemNo),
-    attempt: about.attempt,
-    createdAt: about.at.toISOString(),
+    purpose,
+    attempt: ask,
+    createdAt: at.toISOString(),
   }
   return { key: String(waybillId), type: fulfilmentEventTypes[type], payload }
 }

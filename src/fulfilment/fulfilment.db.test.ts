@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { WriteContext } from '#platform/database.ts'
 import { statement } from '#platform/database.ts'
 import { openTestDatabases, type TestDatabases } from '#test/databases.ts'
-import { type CreateWaybills, openFulfilment, type PaidSection } from './index.ts'
+import { type CreateWaybills, openFulfilment, type PaidSection, waybillStates } from './index.ts'
+import { phaseOf } from './lifecycle.ts'
 
 let t: TestDatabases
 const fulfilment = openFulfilment()
@@ -172,6 +173,23 @@ describe('fulfilment on a database', () => {
       ]),
     )
     expect(pages.map((page) => page.map((waybill) => waybill.waybillId))).toEqual([ids.slice(1, 4), []])
+  })
+
+  it('finds each state in the phase that the life cycle says, and no report within a phase touches an index', async () => {
+    const [dry] = await created()
+    const admin = await t.admin('live')
+    await admin.query('alter table fulfilment.waybill disable trigger waybill_changed_by_hand')
+    for (const state of waybillStates) {
+      const { rows } = await admin.query('update fulfilment.waybill set state = $2 where id = $1 returning phase', [dry, state])
+      expect([state, rows[0].phase]).toEqual([state, phaseOf[state]])
+    }
+    await admin.query("update fulfilment.waybill set state = 'created' where id = $1", [dry])
+    await admin.query('alter table fulfilment.waybill enable trigger waybill_changed_by_hand')
+    const { rows } = await admin.query(
+      `select a.attname from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any(i.indkey)
+       where i.indrelid = 'fulfilment.waybill'::regclass and a.attname in ('state', 'moved_at', 'version', 'holds')`,
+    )
+    expect(rows).toEqual([])
   })
 
   it('keeps its laws, and sees a change made by hand', async () => {

@@ -3,7 +3,8 @@ import { accepted, type Failure, type Outcome, refused } from '#kernel/outcome.t
 import { type ReadContext, statement } from '#platform/database.ts'
 import { command, type Operation, query } from '#platform/operation.ts'
 import { ownScopeOf } from '#platform/request-context.ts'
-import { type MovedWaybill, type MoveWaybill, moveWaybills } from './move-waybills.ts'
+import type { MovedWaybill } from './change-waybills.ts'
+import { type MoveWaybill, moveWaybills } from './move-waybills.ts'
 import { type StoredWaybill, waybillsById } from './waybill-store.ts'
 
 /** Waybills of which something is in the scanned containers (by code or EPC); undefined where there is no such container. */
@@ -52,14 +53,14 @@ function viewOf(waybill: StoredWaybill): Static<typeof PreparedView> {
   }
 }
 
-// The literal list repeats the predicate of index waybill_to_prepare.
+// The last conditions repeat the predicate of index waybill_to_prepare.
 const selectOwn = statement<{ asked: number; id: number }>(
   'fulfilment.waybills_to_prepare',
   `select asked.position::int as asked, own.id
    from unnest($1::text[], $2::text[], $3::bigint[], $4::int[]) with ordinality as asked (merchant, state, after, most, position)
    cross join lateral (
      select id from fulfilment.waybill where merchant = asked.merchant and state = asked.state and id > asked.after
-       and merchant <> '' and state in ('released', 'acknowledged', 'picked')
+       and merchant <> '' and phase = 'preparing'
      order by id limit asked.most
    ) as own order by asked.position, own.id`,
 )

@@ -1,9 +1,10 @@
 import { accepted, type Outcome, refused } from '#kernel/outcome.ts'
 import type { WriteContext } from '#platform/database.ts'
-import { describedEvent, movedEvent, type WaybillMoved } from './events.ts'
-import { alreadyPassed, stepsBetween, type WaybillState } from './lifecycle.ts'
+import { changeWaybills, type Decide, type Decision, type MovedWaybill } from './change-waybills.ts'
+import { holdAgainst, type HoldKind, holdTable } from './holds.ts'
+import { alreadyPassed, cancelTargetOf, planAgainTargetOf, stepsBetween, type WaybillState } from './lifecycle.ts'
 import type { SlotChoice } from './waybill.ts'
-import { lockWaybills, type StoredWaybill, updateWaybills, type WaybillChange } from './waybill-store.ts'
+import type { MovingWaybill } from './waybill-store.ts'
 
 export interface MoveWaybill {
   readonly waybillId: number
@@ -17,159 +18,136 @@ export interface MoveWaybill {
   readonly slot?: SlotChoice | null
 }
 
-/** A route given to a waybill by routing. `attempt` is the attempt that the route was found for. */
+/** A route given to a waybill by routing. `attempt` is the request that the route was found for. */
 export interface RouteWaybill {
   readonly waybillId: number
   readonly attempt: number
   readonly date: string
   readonly slotCode: string
   readonly routeId: number
+  /** Until when the place goes back to its quota when the waybill gives it up. */
+  readonly cutOffAt?: Date
   readonly actor: string
   readonly commandId: string
 }
 
-export interface MovedWaybill {
+export interface CancelWaybill {
   readonly waybillId: number
-  readonly orderId: number
-  readonly state: WaybillState
-  readonly attempt: number
-  /** False when the waybill stood there already, or had passed there. */
-  readonly changed: boolean
+  readonly reason: string
+  readonly actor: string
+  readonly commandId: string
+}
+
+export interface RescheduleWaybill {
+  readonly waybillId: number
+  /** null takes the first free one. */
+  readonly slot: SlotChoice | null
+  readonly reason: string
+  readonly actor: string
+  readonly commandId: string
 }
 
 const farthestAheadMs = 24 * 3600 * 1000
 
-/** What one command does to one waybill, decided without I/O. */
-interface Decision {
-  readonly steps: readonly WaybillState[]
-  readonly after: StoredWaybill
-  readonly reason: string | null
-}
-
-type Decide<Command> = (waybill: StoredWaybill, command: Command, now: Date) => Outcome<Decision | null>
-
-const unmovable = (waybill: StoredWaybill, to: WaybillState) =>
+const unmovable = (waybill: MovingWaybill, to: WaybillState): Outcome<never> =>
   refused('fulfilment.not_movable', `waybill ${waybill.waybillId} is ${waybill.state} and cannot become ${to}`, '/to', {
     state: waybill.state,
   })
+
+const onHold = (waybill: MovingWaybill, kind: HoldKind, field = '/to'): Outcome<never> =>
+  refused(
+    'fulfilment.on_hold',
+    `waybill ${waybill.waybillId} has an open hold (${kind}: ${holdTable[kind].about}); release it first`,
+    field,
+    { hold: kind },
+  )
 
 export const decideMove: Decide<MoveWaybill> = (waybill, command, now) => {
   const { to, occurredAt = now } = command
   if (occurredAt.getTime() > now.getTime() + farthestAheadMs)
     return refused('fulfilment.in_the_future', `${occurredAt.toISOString()} is more than a day ahead`, '/occurredAt')
-  if (alreadyPassed(waybill.state, to)) return accepted(null)
+  if (alreadyPassed(waybill, to)) return accepted(null)
   if (to === 'routed')
     return refused('fulfilment.needs_a_route', 'only routing can make a waybill routed: it must first have a place on a truck', '/to')
-  const steps = stepsBetween(waybill.state, to)
+  // To be planned again is a wish, not a report: waybills.reschedule.
+  if (to === 'created') return unmovable(waybill, to)
+  const steps = stepsBetween(waybill, to)
   if (steps === undefined) return unmovable(waybill, to)
-  const rescheduled = to === 'rescheduled'
-  return accepted({
-    steps,
-    reason: command.reason ?? null,
-    after: {
-      ...waybill,
-      state: to,
-      movedAt: occurredAt,
-      version: waybill.version + 1,
-      ...(rescheduled ? { slot: command.slot ?? null, routeId: null } : {}),
-    },
-  })
+  const kind = holdAgainst(waybill.holds, steps)
+  if (kind !== undefined) return onHold(waybill, kind)
+  const reason = command.reason ?? null
+  if (to === 'rescheduled') return accepted(planAgain(waybill, to, { slot: command.slot ?? null, reason, now: occurredAt }))
+  return accepted({ steps, reason, after: { ...waybill, state: to, movedAt: occurredAt, version: waybill.version + 1 } })
+}
+
+/** A waybill that gives its place back and has no route any more; it asks for the slot anew, with the next number. */
+export function planAgain<W extends MovingWaybill>(
+  waybill: W,
+  to: 'created' | 'rescheduled',
+  { slot, reason, now }: { slot: SlotChoice | null; reason: string | null; now: Date },
+): Decision<W> {
+  const after = {
+    ...waybill,
+    state: to,
+    slot,
+    routeId: null,
+    cutOffAt: null,
+    ask: waybill.ask + 1,
+    movedAt: now,
+    version: waybill.version + 1,
+  }
+  return { steps: [to], reason, after }
+}
+
+export const decideReschedule: Decide<RescheduleWaybill> = (waybill, { slot, reason }, now) => {
+  const to = planAgainTargetOf(waybill)
+  if (to === undefined) return unmovable(waybill, 'rescheduled')
+  const same = waybill.slot?.date === slot?.date && waybill.slot?.code === slot?.code
+  // It has the slot, or has asked for it.
+  if (same && (slot !== null || to === waybill.state) && waybill.state !== 'attempt_failed') return accepted(null)
+  return accepted(planAgain(waybill, to, { slot, reason, now }))
+}
+
+export const decideCancel: Decide<CancelWaybill> = (waybill, { reason }, now) => {
+  const to = cancelTargetOf(waybill)
+  if (to !== undefined)
+    return accepted({ steps: [to], reason, after: { ...waybill, state: to, movedAt: now, version: waybill.version + 1 } })
+  return waybill.state === 'cancelled' || waybill.state === 'returning' ? accepted(null) : unmovable(waybill, 'cancelled')
 }
 
 export const decideRoute: Decide<RouteWaybill> = (waybill, command, now) => {
-  const again = waybill.state === 'rescheduled'
-  const attempt = again ? waybill.attempt + 1 : waybill.attempt
-  const sameRoute = waybill.routeId === command.routeId && waybill.attempt === command.attempt
-  if (sameRoute) return accepted(null)
-  const steps = stepsBetween(waybill.state, 'routed')
-  // A route found for an attempt that is over must not be taken for the next one.
-  if (steps === undefined || attempt !== command.attempt) return unmovable(waybill, 'routed')
+  if (waybill.routeId === command.routeId && waybill.ask === command.attempt) return accepted(null)
+  const steps = stepsBetween(waybill, 'routed')
+  // A route found for a request that was taken back must not be taken for the next one.
+  if (steps === undefined || waybill.ask !== command.attempt) return unmovable(waybill, 'routed')
   return accepted({
     steps,
     reason: null,
     after: {
       ...waybill,
       state: 'routed',
-      attempt,
+      attempt: waybill.state === 'rescheduled' ? waybill.attempt + 1 : waybill.attempt,
       routeId: command.routeId,
       slot: { date: command.date, code: command.slotCode },
+      cutOffAt: command.cutOffAt ?? null,
       movedAt: now,
       version: waybill.version + 1,
     },
   })
 }
 
-interface AnyCommand {
-  readonly waybillId: number
-  readonly actor: string
-  readonly commandId: string
-}
+/** Moves 1 to 1,000 waybills; each outcome is its own. Errors: unknown_waybill, not_movable, on_hold, needs_a_route, in_the_future. */
+export const moveWaybills = (context: WriteContext, commands: readonly MoveWaybill[]): Promise<Outcome<MovedWaybill>[]> =>
+  changeWaybills(context, commands, { decide: decideMove, cause: 'waybills.update' })
 
-/**
- * Locks the waybills of the commands, decides each command on what the one before it left, and writes every waybill once.
- * Three statements for any number of commands: lock, write with history, announce.
- */
-async function apply<Command extends AnyCommand>(
-  context: WriteContext,
-  commands: readonly Command[],
-  { decide, cause }: { decide: Decide<Command>; cause: string },
-): Promise<Outcome<MovedWaybill>[]> {
-  if (commands.length === 0) return []
-  const before = await lockWaybills(
-    context,
-    commands.map((command) => command.waybillId),
-  )
-  const after = new Map<number, StoredWaybill>()
-  const changes: WaybillChange[] = []
-  const events: ReturnType<typeof movedEvent>[] = []
+/** Calls waybills off: before they are loaded they are cancelled, from then on they come back. */
+export const callOffWaybills = (context: WriteContext, commands: readonly CancelWaybill[]): Promise<Outcome<MovedWaybill>[]> =>
+  changeWaybills(context, commands, { decide: decideCancel, cause: 'waybills.cancel' })
 
-  const outcomes = commands.map((command): Outcome<MovedWaybill> => {
-    const waybill = after.get(command.waybillId) ?? before.get(command.waybillId)
-    if (waybill === undefined) return refused('fulfilment.unknown_waybill', `there is no waybill ${command.waybillId}`, '/waybillId')
-    const decided = decide(waybill, command, context.now)
-    if (!decided.ok) return decided
-    const { waybillId, orderId } = waybill
-    if (decided.value === null) return accepted({ waybillId, orderId, state: waybill.state, attempt: waybill.attempt, changed: false })
-    const { steps, after: next, reason } = decided.value
-    after.set(waybillId, next)
-    changes.push({
-      waybillId,
-      from: waybill.state,
-      steps,
-      cause: reason === null ? cause : `${cause}: ${reason}`,
-      commandId: command.commandId,
-      actor: command.actor,
-    })
-    const moved: WaybillMoved = {
-      waybillId,
-      orderId,
-      sectionNo: waybill.sectionNo,
-      itemNos: waybill.items.map((item) => item.itemNo),
-      from: waybill.state,
-      to: next.state,
-      via: steps.slice(0, -1),
-      attempt: next.attempt,
-      occurredAt: next.movedAt.toISOString(),
-      reason,
-    }
-    events.push(movedEvent(moved))
-    if (next.state === 'rescheduled')
-      events.push(describedEvent('waybillRescheduled', next, { attempt: next.attempt + 1, at: context.now }))
-    return accepted({ waybillId, orderId, state: next.state, attempt: next.attempt, changed: true })
-  })
-
-  const updates = [...after].map(([waybillId, next]) => ({ before: before.get(waybillId) as StoredWaybill, after: next }))
-  await updateWaybills(context, updates, changes)
-  await context.announce(events)
-  return outcomes
-}
-
-/** Moves 1 to 1,000 waybills; each outcome is its own. Errors: unknown_waybill, not_movable, needs_a_route, in_the_future. */
-export function moveWaybills(context: WriteContext, commands: readonly MoveWaybill[]): Promise<Outcome<MovedWaybill>[]> {
-  return apply(context, commands, { decide: decideMove, cause: 'waybills.update' })
-}
+/** Gives waybills another slot, until they are loaded and after a failed attempt. A held one asks for it when it is released. */
+export const rescheduleWaybills = (context: WriteContext, commands: readonly RescheduleWaybill[]): Promise<Outcome<MovedWaybill>[]> =>
+  changeWaybills(context, commands, { decide: decideReschedule, cause: 'waybills.reschedule' })
 
 /** Notes the routes that routing found. A waybill that was cancelled meanwhile is refused with not_movable, which is no accident: routing hears of the cancel too. */
-export function routeWaybills(context: WriteContext, commands: readonly RouteWaybill[]): Promise<Outcome<MovedWaybill>[]> {
-  return apply(context, commands, { decide: decideRoute, cause: 'fulfilment.route' })
-}
+export const routeWaybills = (context: WriteContext, commands: readonly RouteWaybill[]): Promise<Outcome<MovedWaybill>[]> =>
+  changeWaybills(context, commands, { decide: decideRoute, cause: 'fulfilment.route' })

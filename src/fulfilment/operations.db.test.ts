@@ -75,3 +75,87 @@ it('shows a waybill with its history, by its order, and in the list of what wait
   expect(await run('waybills.list', { state: 'delivered' })).toMatchObject({ ok: false, error: { field: '/state' } })
   expect(await run('waybills.get', { waybillId: 999_999 })).toMatchObject({ ok: false, error: { code: 'fulfilment.unknown_waybill' } })
 })
+
+const destination = { name: 'Ada', line1: '1 Main St', city: 'Niagara Falls', postcode: 'L2E 1A1', country: 'CA' }
+const goods = [{ itemNo: 2, sku: 'tea', quantity: 1, weightGrams: 100, volumeMl: 90 }]
+const newWaybill = (reference: string, change: object = {}) => ({
+  reference,
+  orderId: 50,
+  orderNumber: 'A50',
+  sectionNo: 1,
+  skuType: 'dry',
+  destination,
+  items: goods,
+  ...change,
+})
+const codeOf = (outcome: Awaited<ReturnType<typeof run>>) => (outcome.ok ? 'ok' : `${outcome.error.code} ${outcome.error.field}`)
+
+it('makes waybills for a system of its own, each entry with its own outcome, and names the field of a bad one', async () => {
+  const inputs = [
+    newWaybill('r-1'),
+    newWaybill('r-1'),
+    newWaybill('', {}),
+    newWaybill('r-2', { destination: { ...destination, country: 'Canada' } }),
+    newWaybill('r-3', { items: [] }),
+    newWaybill('r-4', { items: goods.map((item) => ({ ...item, weightGrams: -1 })) }),
+    newWaybill('r-5', { slot: { date: '2026-13-01', code: 'AM' } }),
+  ]
+  const outcomes = await runner.runMany(
+    'waybills.create',
+    inputs.map((input) => call(input)),
+  )
+  expect(outcomes.map(codeOf)).toEqual([
+    'ok',
+    'ok',
+    'platform.invalid_input /reference',
+    'platform.invalid_input /destination/country',
+    'platform.invalid_input /items',
+    'platform.invalid_input /items/0/weightGrams',
+    expect.stringContaining('platform.invalid_input /slot'),
+  ])
+  expect(outcomes.slice(0, 2)).toMatchObject([{ value: { created: true } }, { value: { created: false } }])
+})
+
+it('acts for customer service with a reason and a note, and shows both with the actor', async () => {
+  const made = await run('waybills.create', newWaybill('acts', { orderId: 51 }))
+  const id = (made as { value: { waybillId: number } }).value.waybillId
+  expect(await run('waybills.preview', { waybillId: id, act: 'hold', kind: 'address_unclear' })).toMatchObject({
+    value: { possible: true, to: 'created', blocks: ['loaded', 'out_for_delivery'] },
+  })
+  const acts: [string, object][] = [
+    ['waybills.hold', { waybillId: id, reason: 'which house?', kind: 'address_unclear', expiresAt: '2026-03-02T10:00:00Z' }],
+    ['waybills.hold', { waybillId: id, reason: 'no such day', expiresAt: '2026-02-30T99:00:00Z' }],
+    ['waybills.hold', { waybillId: id, reason: 'which house?', kind: 'mood' }],
+    ['waybills.release_hold', { waybillId: id, reason: 'number 4', note: 'the neighbour knew' }],
+    ['waybills.reschedule', { waybillId: id, slot: { date: '2026-03-05', code: 'PM' }, reason: 'customer called' }],
+    ['waybills.cancel', { waybillId: id, reason: 'gave up' }],
+    ['waybills.cancel', { waybillId: id }],
+    ['waybills.reschedule', { waybillId: id, slot: null, reason: 'too late' }],
+  ]
+  const codes: string[] = []
+  for (const [operation, input] of acts) {
+    const outcome = await runner.run(operation, { ...call(input), idempotencyKey: `acts-${codes.length}` })
+    codes.push(codeOf(outcome))
+  }
+  expect(codes).toEqual([
+    'ok',
+    'fulfilment.not_an_instant /expiresAt',
+    'platform.invalid_input /kind',
+    'ok',
+    'ok',
+    'ok',
+    'platform.invalid_input /reason',
+    'fulfilment.not_movable /to',
+  ])
+  const got = (await run('waybills.get', { waybillId: id })) as { value: { history: { level: string; cause: string; actor: string }[] } }
+  expect(got.value.history.slice(1).map(({ level, cause, actor }) => [level, cause, actor])).toEqual([
+    ['hold', 'waybills.hold: which house?', 'wms'],
+    ['hold', 'waybills.release_hold: number 4 (the neighbour knew)', 'wms'],
+    ['waybill', 'waybills.reschedule: customer called', 'wms'],
+    ['slot', 'waybills.reschedule: customer called', 'wms'],
+    ['waybill', 'waybills.cancel: gave up', 'wms'],
+  ])
+  expect(await run('waybills.preview', { waybillId: 999_999, act: 'cancel' })).toMatchObject({
+    error: { code: 'fulfilment.unknown_waybill' },
+  })
+})

@@ -1,76 +1,14 @@
 import { Type } from 'typebox'
-import { accepted, type Outcome, refused } from '#kernel/outcome.ts'
+import { accepted, type Outcome } from '#kernel/outcome.ts'
 import { command, type Operation, query } from '#platform/operation.ts'
-import { type WaybillState, waybillLifeCycle, waybillStates } from './lifecycle.ts'
+import { actOperations } from './act-operations.ts'
+import { unknownWaybill } from './change-waybills.ts'
+import { openHolds } from './hold-store.ts'
+import { waybillLifeCycle, waybillStates } from './lifecycle.ts'
 import { type MoveWaybill, moveWaybills } from './move-waybills.ts'
-import { historyOf, type StoredWaybill, waybillsById, waybillsByOrder, waybillsByState } from './waybill-store.ts'
-
-const exact = { additionalProperties: false }
-const Id = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })
-const State = Type.Enum([...waybillStates])
-const LocalDate = Type.String({ pattern: '^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])$' })
-const Instant = Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d{1,6})?(Z|[+-]\\d{2}:\\d{2})$' })
-const Slot = Type.Object({ date: LocalDate, code: Type.String({ minLength: 1, maxLength: 32 }) }, exact)
-
-const WaybillView = Type.Object(
-  {
-    waybillId: Id,
-    orderId: Id,
-    orderNumber: Type.String(),
-    sectionNo: Type.Integer(),
-    merchantId: Type.Union([Type.String(), Type.Null()]),
-    skuType: Type.String(),
-    purpose: Type.String(),
-    state: State,
-    attempt: Type.Integer(),
-    destination: Type.Object({
-      name: Type.String(),
-      line1: Type.String(),
-      city: Type.String(),
-      postcode: Type.String(),
-      country: Type.String(),
-      lat: Type.Optional(Type.Number()),
-      lng: Type.Optional(Type.Number()),
-    }),
-    slot: Type.Union([Slot, Type.Null()]),
-    routeId: Type.Union([Id, Type.Null()]),
-    items: Type.Array(
-      Type.Object({
-        itemNo: Type.Integer(),
-        sku: Type.String(),
-        quantity: Type.Integer(),
-        weightGrams: Type.Integer(),
-        volumeMl: Type.Integer(),
-      }),
-    ),
-    weightGrams: Type.Integer(),
-    volumeMl: Type.Integer(),
-    pieces: Type.Integer(),
-    createdAt: Type.String(),
-    movedAt: Type.String(),
-  },
-  exact,
-)
-
-const HistoryView = Type.Array(
-  Type.Object({ from: Type.String(), to: Type.String(), cause: Type.String(), actor: Type.String(), at: Type.String() }, exact),
-)
-
-function viewOf(waybill: StoredWaybill) {
-  const { merchant, version: _version, createdAt, movedAt, destination, slot, items, ...rest } = waybill
-  return {
-    ...rest,
-    merchantId: merchant === '' ? null : merchant,
-    destination: { ...destination },
-    slot: slot === null ? null : { ...slot },
-    items: items.map((item) => ({ ...item })),
-    createdAt: createdAt.toISOString(),
-    movedAt: movedAt.toISOString(),
-  }
-}
-
-const unknownWaybill = (waybillId: number): Outcome<never> =>
-  refused('fulfilment.unknown_waybill', `there is no waybill ${waybillId}`, '/waybillId')
+import { eachAlone, exact, HistoryView, HoldsView, Id, Instant, instantOf, MovedView, Slot, State, viewOf, WaybillView } from './schemas.ts'
+import { waybillsById, waybillsByOrder, waybillsByState } from './waybill-store.ts'
+import { historyOf } from './waybill-writer.ts'
 
 const update = command({
   id: 'waybills.update',
@@ -86,7 +24,7 @@ const update = command({
     },
     exact,
   ),
-  output: Type.Object({ waybillId: Id, orderId: Id, state: State, attempt: Type.Integer(), changed: Type.Boolean() }, exact),
+  output: MovedView,
   scopes: ['waybills:write'],
   http: { method: 'POST', path: '/v1/waybills/:waybillId/updates', batchPath: '/v1/waybills/updates' },
   batch: { largest: 1000, longestWaitMs: 1, largestRequest: 1000 },
@@ -96,36 +34,29 @@ const update = command({
   errors: {
     'fulfilment.unknown_waybill': 404,
     'fulfilment.not_movable': 409,
+    'fulfilment.on_hold': 409,
     'fulfilment.needs_a_route': 409,
     'fulfilment.in_the_future': 422,
     'fulfilment.not_an_instant': 422,
   },
-  body: async (context, asked) => {
-    const moves: MoveWaybill[] = []
-    // The pattern lets 2026-13-45T99:00:00Z pass; such an entry fails alone, here.
-    const bad = asked.map(({ input, actor, commandId }): Outcome<never> | null => {
-      const { occurredAt, ...rest } = input
-      const at = occurredAt === undefined ? undefined : new Date(occurredAt)
-      if (at !== undefined && Number.isNaN(at.getTime()))
-        return refused('fulfilment.not_an_instant', `${occurredAt} is no instant that exists`, '/occurredAt')
-      moves.push({ ...rest, actor: actor.id, commandId, ...(at === undefined ? {} : { occurredAt: at }) })
-      return null
-    })
-    const moved = (await moveWaybills(context, moves)).values()
-    return bad.map(
-      (failure) =>
-        failure ??
-        (moved.next().value as Outcome<{ waybillId: number; orderId: number; state: WaybillState; attempt: number; changed: boolean }>),
-    )
-  },
+  body: (context, asked) =>
+    eachAlone(
+      asked.map(({ input: { occurredAt, ...rest }, actor, commandId }): Outcome<MoveWaybill> => {
+        const move = { ...rest, actor: actor.id, commandId }
+        if (occurredAt === undefined) return accepted(move)
+        const at = instantOf(occurredAt, '/occurredAt')
+        return at.ok ? accepted({ ...move, occurredAt: at.value }) : at
+      }),
+      (moves) => moveWaybills(context, moves),
+    ),
 })
 
 const get = query({
   id: 'waybills.get',
   context: 'fulfilment',
-  summary: 'A waybill with its history',
+  summary: 'A waybill with its open holds and its history',
   input: Type.Object({ waybillId: Id }, exact),
-  output: Type.Object({ waybill: WaybillView, history: HistoryView }, exact),
+  output: Type.Object({ waybill: WaybillView, holds: HoldsView, history: HistoryView }, exact),
   scopes: ['waybills:read'],
   http: { method: 'GET', path: '/v1/waybills/:waybillId' },
   batch: { largest: 200, longestWaitMs: 0 },
@@ -133,18 +64,27 @@ const get = query({
   errors: { 'fulfilment.unknown_waybill': 404 },
   body: async (context, asked) => {
     const ids = asked.map(({ input }) => input.waybillId)
-    const [waybills, histories] = await Promise.all([waybillsById(context, ids), historyOf(context, ids)])
+    const [waybills, holds, histories] = await Promise.all([waybillsById(context, ids), openHolds(context, ids), historyOf(context, ids)])
     return ids.map((waybillId) => {
       const waybill = waybills.get(waybillId)
       if (waybill === undefined) return unknownWaybill(waybillId)
       const history = (histories.get(waybillId) ?? []).map((row) => ({
+        level: row.level,
         from: row.from_state,
         to: row.to_state,
         cause: row.cause,
         actor: row.actor,
         at: row.occurred_at.toISOString(),
       }))
-      return accepted({ waybill: viewOf(waybill), history })
+      const held = (holds.get(waybillId) ?? []).map(({ kind, owner, reason, heldAt, expiresAt, expiredAt }) => ({
+        kind,
+        owner,
+        reason,
+        heldAt: heldAt.toISOString(),
+        expiresAt: expiresAt?.toISOString() ?? null,
+        expired: expiredAt !== null,
+      }))
+      return accepted({ waybill: viewOf(waybill), holds: held, history })
     })
   },
 })
@@ -201,4 +141,4 @@ const list = query({
   },
 })
 
-export const operations: readonly Operation[] = [update, get, listByOrder, list]
+export const operations: readonly Operation[] = [update, ...actOperations, get, listByOrder, list]

@@ -1,6 +1,6 @@
-import { invariant } from '#kernel/outcome.ts'
 import { type ReadContext, statement, type WriteContext } from '#platform/database.ts'
-import type { WaybillState } from './lifecycle.ts'
+import type { HoldKind } from './holds.ts'
+import { phaseOf, type WaybillState } from './lifecycle.ts'
 import { loadOf, type Purpose, type SkuType, type Waybill, type WaybillItem, type WaybillPlan } from './waybill.ts'
 
 interface WaybillRow {
@@ -11,13 +11,21 @@ interface WaybillRow {
   sku_type: SkuType
   merchant: string
   purpose: Purpose
+  part: number
   state: WaybillState
   attempt: number
+  ask: number
   version: number
   destination: Waybill['destination']
   slot_date: string | null
   slot_code: string | null
   route_id: number | null
+  cut_off_at: Date | null
+  holds: HoldKind[]
+  origin_id: number | null
+  claim_id: number | null
+  made_by: string | null
+  reference: string | null
   items: WaybillItem[]
   weight_grams: number
   volume_ml: number
@@ -31,80 +39,136 @@ export interface StoredWaybill extends Waybill {
   readonly movedAt: Date
 }
 
-const columns = `id, order_id, order_number, section_no, sku_type, merchant, purpose, state, attempt, version, destination,
-  slot_date, slot_code, route_id, items, weight_grams, volume_ml, pieces, created_at, moved_at`
+/** What moving a waybill looks at: where it goes is left out, and so are the facts of its birth, for reports come by the thousand. */
+export type MovingWaybill = Pick<
+  StoredWaybill,
+  | 'waybillId'
+  | 'orderId'
+  | 'sectionNo'
+  | 'purpose'
+  | 'claimId'
+  | 'state'
+  | 'attempt'
+  | 'ask'
+  | 'version'
+  | 'slot'
+  | 'routeId'
+  | 'cutOffAt'
+  | 'holds'
+  | 'items'
+  | 'movedAt'
+>
+
+const columns = `id, order_id, order_number, section_no, sku_type, merchant, purpose, part, state, attempt, ask, version, destination,
+  slot_date, slot_code, route_id, cut_off_at, holds, origin_id, claim_id, made_by, reference, items, weight_grams, volume_ml, pieces,
+  created_at, moved_at`
 
 function waybillOf(row: WaybillRow): StoredWaybill {
   return {
-    waybillId: row.id,
-    orderId: row.order_id,
+    ...movingOf(row),
     orderNumber: row.order_number,
-    sectionNo: row.section_no,
     skuType: row.sku_type,
     merchant: row.merchant,
-    purpose: row.purpose,
-    state: row.state,
-    attempt: row.attempt,
-    version: row.version,
+    part: row.part,
     destination: row.destination,
-    slot: row.slot_date === null || row.slot_code === null ? null : { date: row.slot_date, code: row.slot_code },
-    routeId: row.route_id,
-    items: row.items,
+    originId: row.origin_id,
+    madeBy: row.made_by,
+    reference: row.reference,
     weightGrams: row.weight_grams,
     volumeMl: row.volume_ml,
     pieces: row.pieces,
     createdAt: row.created_at,
-    movedAt: row.moved_at,
   }
 }
 
+const movingOf = (row: WaybillRow): MovingWaybill => ({
+  waybillId: row.id,
+  orderId: row.order_id,
+  sectionNo: row.section_no,
+  purpose: row.purpose,
+  claimId: row.claim_id,
+  state: row.state,
+  attempt: row.attempt,
+  ask: row.ask,
+  version: row.version,
+  slot: row.slot_date === null || row.slot_code === null ? null : { date: row.slot_date, code: row.slot_code },
+  routeId: row.route_id,
+  cutOffAt: row.cut_off_at,
+  holds: row.holds,
+  items: row.items,
+  movedAt: row.moved_at,
+})
+
 /** Birth of a waybill, before it has its id. */
-export interface NewWaybill extends WaybillPlan {
+export interface NewWaybill extends Omit<WaybillPlan, 'replaces'> {
   readonly orderId: number
   readonly orderNumber: string
-  readonly purpose: Purpose
-  /** The payment part that released it: 0 at first, another where a section is paid for again. */
   readonly part: number
+  readonly originId: number | null
+  readonly claimId: number | null
+  readonly madeBy: string | null
+  readonly reference: string | null
+  readonly cause: string
   readonly actor: string
   readonly commandId: string
 }
 
-export interface WaybillKey {
-  readonly order_id: number
-  readonly section_no: number
-  readonly sku_type: SkuType
-  readonly merchant: string
-  readonly purpose: Purpose
-  readonly part: number
+// A number below 2^31 that nothing else locks by. Orders share 256 locks, so that a batch of any size takes few and in one order.
+const lockSpace = 7_001
+const sharedLocks = 256
+const lockOrders = statement(
+  'fulfilment.lock_orders',
+  `select pg_advisory_xact_lock(${lockSpace}, place) from (select distinct (id % ${sharedLocks})::int as place from unnest($1::bigint[]) as o (id) order by 1) as p`,
+)
+
+/**
+ * Waybills of orders, by order, for whoever makes more of them: until the end of the transaction nobody else does. An item is in one
+ * delivery, and two callers that make waybills of one order at once must see each other's. The waybills themselves are not locked.
+ */
+export async function waybillsBeforeMore(context: WriteContext, orderIds: readonly number[]): Promise<Map<number, StoredWaybill[]>> {
+  const ids = [...new Set(orderIds)]
+  const locked = context.query(lockOrders, [ids])
+  // Sent together and run one after the other: the second one looks when the locks are ours.
+  const [, waybills] = await Promise.all([locked, waybillsByOrder(context, ids)])
+  return waybills
 }
 
-const insertNew = statement<WaybillKey & { id: number }>(
+interface BornRow {
+  position: number
+  id: number
+}
+
+const insertNew = statement<BornRow>(
   'fulfilment.insert_waybills',
   `with asked as (
      select * from unnest($1::bigint[], $2::text[], $3::int[], $4::text[], $5::text[], $6::text[], $7::json[], $8::text[], $9::text[],
-       $10::json[], $11::bigint[], $12::bigint[], $13::int[], $14::text[], $15::text[], $19::smallint[])
+       $10::json[], $11::bigint[], $12::bigint[], $13::int[], $14::text[], $15::text[], $19::smallint[], $20::bigint[], $21::bigint[],
+       $22::text[], $23::text[], $24::text[])
        with ordinality as asked (order_id, order_number, section_no, sku_type, merchant, purpose, destination, slot_date, slot_code,
-         items, weight_grams, volume_ml, pieces, command_id, actor, part, position)
+         items, weight_grams, volume_ml, pieces, command_id, actor, part, origin_id, claim_id, made_by, reference, cause, position)
    ), born as (
      insert into fulfilment.waybill (order_id, order_number, section_no, sku_type, merchant, purpose, state, destination, slot_date,
-       slot_code, items, weight_grams, volume_ml, pieces, part, created_at, moved_at)
+       slot_code, items, weight_grams, volume_ml, pieces, part, origin_id, claim_id, made_by, reference, created_at, moved_at)
      select order_id, order_number, section_no, sku_type, merchant, purpose, 'created', destination, slot_date,
-       slot_code, items, weight_grams, volume_ml, pieces, part, $16, $16
+       slot_code, items, weight_grams, volume_ml, pieces, part, origin_id, claim_id, made_by, reference, $16, $16
      from asked order by order_id, section_no, position
-     on conflict (order_id, section_no, sku_type, merchant, purpose, part) do nothing
+     on conflict do nothing
      returning id, order_id, section_no, sku_type, merchant, purpose, part
+   ), known as (
+     select born.id, asked.position, asked.cause, asked.command_id, asked.actor
+     from born join asked using (order_id, section_no, sku_type, merchant, purpose, part)
    ), logged as (
      insert into fulfilment.change (root, levels, entities, from_states, to_states, cause, command_id, actor, traffic, rehearsal_id, occurred_at)
-     select born.id, '{waybill}', array[born.id::text], '{""}', '{created}', 'fulfilment.create', asked.command_id, asked.actor, $17, $18, $16
-     from born join asked using (order_id, section_no, sku_type, merchant, purpose, part)
+     select id, '{waybill}', array[id::text], '{""}', '{created}', cause, command_id, actor, $17, $18, $16 from known
    )
-   select id, order_id, section_no, sku_type, merchant, purpose, part from born`,
+   select id, position::int from known order by position`,
 )
 
-/** Writes waybills with their history; those whose key exists already are left out of the answer. */
-export async function insertWaybills(context: WriteContext, waybills: readonly NewWaybill[]): Promise<(WaybillKey & { id: number })[]> {
+/** Writes waybills with their history. Returns the ids by place; one that was there already, by its key or by its reference, has none. */
+export async function insertWaybills(context: WriteContext, waybills: readonly NewWaybill[]): Promise<Map<number, number>> {
+  if (waybills.length === 0) return new Map()
   const loads = waybills.map((waybill) => loadOf(waybill.items))
-  return context.query(insertNew, [
+  const rows = await context.query(insertNew, [
     waybills.map((waybill) => waybill.orderId),
     waybills.map((waybill) => waybill.orderNumber),
     waybills.map((waybill) => waybill.sectionNo),
@@ -124,7 +188,25 @@ export async function insertWaybills(context: WriteContext, waybills: readonly N
     context.traffic,
     context.rehearsalId,
     waybills.map((waybill) => waybill.part),
+    waybills.map((waybill) => waybill.originId),
+    waybills.map((waybill) => waybill.claimId),
+    waybills.map((waybill) => waybill.madeBy),
+    waybills.map((waybill) => waybill.reference),
+    waybills.map((waybill) => waybill.cause),
   ])
+  return new Map(rows.map((row) => [row.position - 1, row.id]))
+}
+
+const lockToMove = statement<WaybillRow>(
+  'fulfilment.lock_to_move',
+  `select id, order_id, section_no, purpose, claim_id, state, attempt, ask, version, slot_date, slot_code, route_id, cut_off_at, holds, items, moved_at
+   from fulfilment.waybill where id = any($1::bigint[]) order by id for update`,
+)
+
+/** Locks waybills that are to be moved, in ascending id order as every lock on this table. */
+export async function lockToMoveWaybills(context: WriteContext, waybillIds: readonly number[]): Promise<Map<number, MovingWaybill>> {
+  const rows = await context.query(lockToMove, [[...new Set(waybillIds)]])
+  return new Map(rows.map((row) => [row.id, movingOf(row)]))
 }
 
 const lockById = statement<WaybillRow>(
@@ -145,96 +227,6 @@ const lockByOrder = statement<WaybillRow>(
 
 export async function lockWaybillsOfOrders(context: WriteContext, orderIds: readonly number[]): Promise<StoredWaybill[]> {
   return (await context.query(lockByOrder, [[...new Set(orderIds)]])).map(waybillOf)
-}
-
-/** A waybill as it was locked and as it shall be. */
-export interface WaybillUpdate {
-  readonly before: StoredWaybill
-  readonly after: StoredWaybill
-}
-
-/** One line of history: what one command did to one waybill, walked states included. */
-export interface WaybillChange {
-  readonly waybillId: number
-  readonly from: WaybillState
-  readonly steps: readonly WaybillState[]
-  readonly cause: string
-  readonly commandId: string
-  readonly actor: string
-}
-
-const updateMoved = statement<{ updated: number }>(
-  'fulfilment.update_waybills',
-  `with move as (
-     select * from unnest($1::bigint[], $2::text[], $3::text[], $4::int[], $5::timestamptz[], $6::text[], $7::text[], $8::bigint[])
-       as move (id, from_state, to_state, attempt, moved_at, slot_date, slot_code, route_id)
-   ), moved as (
-     update fulfilment.waybill set state = move.to_state, attempt = move.attempt, moved_at = move.moved_at, slot_date = move.slot_date,
-       slot_code = move.slot_code, route_id = move.route_id, version = waybill.version + 1
-     from move where waybill.id = move.id and waybill.state = move.from_state
-     returning 1
-   ), logged as (
-     insert into fulfilment.change (root, levels, entities, from_states, to_states, cause, command_id, actor, traffic, rehearsal_id, occurred_at)
-     select root, array_fill('waybill'::text, array[cardinality(to_states::text[])]), array_fill(root::text, array[cardinality(to_states::text[])]),
-       from_states::text[], to_states::text[], cause, command_id, actor, $15, $16, $17
-     from unnest($9::bigint[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[])
-       with ordinality as change (root, from_states, to_states, cause, command_id, actor, position)
-     order by position
-   )
-   select count(*)::int as updated from moved`,
-)
-
-/** Writes locked waybills and their history in one statement. */
-export async function updateWaybills(
-  context: WriteContext,
-  updates: readonly WaybillUpdate[],
-  changes: readonly WaybillChange[],
-): Promise<void> {
-  if (updates.length === 0) return
-  const [result] = await context.query(updateMoved, [
-    updates.map(({ before }) => before.waybillId),
-    updates.map(({ before }) => before.state),
-    updates.map(({ after }) => after.state),
-    updates.map(({ after }) => after.attempt),
-    updates.map(({ after }) => after.movedAt),
-    updates.map(({ after }) => after.slot?.date ?? null),
-    updates.map(({ after }) => after.slot?.code ?? null),
-    updates.map(({ after }) => after.routeId),
-    changes.map((change) => change.waybillId),
-    changes.map(({ from, steps }) => `{${[from, ...steps.slice(0, -1)].join()}}`),
-    changes.map(({ steps }) => `{${steps.join()}}`),
-    changes.map((change) => change.cause),
-    changes.map((change) => change.commandId),
-    changes.map((change) => change.actor),
-    context.traffic,
-    context.rehearsalId,
-    context.now,
-  ])
-  invariant(result?.updated === updates.length, `${updates.length} locked waybills to move, ${result?.updated} moved`)
-}
-
-const shrink = statement(
-  'fulfilment.shrink_waybills',
-  `update fulfilment.waybill set items = less.items, weight_grams = less.weight_grams, volume_ml = less.volume_ml, pieces = less.pieces,
-     version = version + 1
-   from unnest($1::bigint[], $2::json[], $3::bigint[], $4::bigint[], $5::int[]) as less (id, items, weight_grams, volume_ml, pieces)
-   where waybill.id = less.id`,
-)
-
-/** Takes items out of locked waybills that keep others. */
-export async function shrinkWaybills(
-  context: WriteContext,
-  waybills: readonly { waybillId: number; items: readonly WaybillItem[] }[],
-): Promise<void> {
-  if (waybills.length === 0) return
-  const loads = waybills.map(({ items }) => loadOf(items))
-  await context.query(shrink, [
-    waybills.map(({ waybillId }) => waybillId),
-    waybills.map(({ items }) => JSON.stringify(items)),
-    loads.map((load) => load.weightGrams),
-    loads.map((load) => load.volumeMl),
-    loads.map((load) => load.pieces),
-  ])
 }
 
 const selectById = statement<WaybillRow>(
@@ -258,15 +250,15 @@ export async function waybillsByOrder(context: ReadContext, orderIds: readonly n
   return found
 }
 
-// The literal list repeats the predicate of index waybill_open: with a parameter alone the planner could not prove that the index serves.
+// Found by phase and looked through by id. The last condition repeats the predicate of index waybill_phase: with a parameter alone the
+// planner could not prove that the index serves.
 const selectByState = statement<WaybillRow & { asked: number }>(
   'fulfilment.waybills_by_state',
-  `select asked.position::int as asked, waybill.* from unnest($1::text[], $2::bigint[], $3::int[])
-     with ordinality as asked (state, after, most, position)
+  `select asked.position::int as asked, waybill.* from unnest($1::text[], $2::text[], $3::bigint[], $4::int[])
+     with ordinality as asked (phase, state, after, most, position)
    cross join lateral (
      select ${columns} from fulfilment.waybill
-     where waybill.state = asked.state and waybill.id > asked.after
-       and waybill.state not in ('delivered', 'restocked', 'written_off', 'cancelled')
+     where waybill.phase = asked.phase and waybill.state = asked.state and waybill.id > asked.after and waybill.phase <> 'over'
      order by waybill.id limit asked.most
    ) as waybill
    order by asked.position, waybill.id`,
@@ -281,6 +273,7 @@ export interface StatePage {
 /** Waybills that stand in an unended state, from the smallest id after the cursor; one list a page asked for. */
 export async function waybillsByState(context: ReadContext, pages: readonly StatePage[]): Promise<StoredWaybill[][]> {
   const rows = await context.query(selectByState, [
+    pages.map((page) => phaseOf[page.state]),
     pages.map((page) => page.state),
     pages.map((page) => page.after),
     pages.map((page) => page.limit),
@@ -290,23 +283,21 @@ export async function waybillsByState(context: ReadContext, pages: readonly Stat
   return lists
 }
 
-interface ChangeLogRow {
-  root: number
-  from_state: string
-  to_state: string
-  cause: string
-  actor: string
-  occurred_at: Date
-}
-
-const selectHistory = statement<ChangeLogRow>(
-  'fulfilment.history',
-  `select root, from_state, to_state, cause, actor, occurred_at from fulfilment.change_log
-   where root = any($1::bigint[]) order by sequence, position`,
+const selectByReference = statement<WaybillRow>(
+  'fulfilment.waybills_by_reference',
+  // Each name is looked up by itself; joined freely, the planner may read all references that there are.
+  `select waybill.* from unnest($1::text[], $2::text[]) as asked (made_by, reference)
+   cross join lateral (
+     select ${columns} from fulfilment.waybill
+     where waybill.made_by = asked.made_by and waybill.reference = asked.reference and waybill.reference is not null offset 0
+   ) as waybill`,
 )
 
-export async function historyOf(context: ReadContext, waybillIds: readonly number[]): Promise<Map<number, ChangeLogRow[]>> {
-  const found = new Map<number, ChangeLogRow[]>(waybillIds.map((waybillId) => [waybillId, []]))
-  for (const row of await context.query(selectHistory, [waybillIds])) found.get(row.root)?.push(row)
-  return found
+/** Waybills that callers have made by these names of theirs. */
+export async function waybillsByReference(
+  context: ReadContext,
+  names: readonly { readonly madeBy: string; readonly reference: string }[],
+): Promise<StoredWaybill[]> {
+  const rows = await context.query(selectByReference, [names.map(({ madeBy }) => madeBy), names.map(({ reference }) => reference)])
+  return rows.map(waybillOf)
 }

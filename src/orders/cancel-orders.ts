@@ -149,7 +149,7 @@ function requestEvents(order: Order, itemNos: readonly number[], splits: readonl
   const key = String(order.id)
   const requested: OrderCancelRequested = { orderId: order.id, itemNos, reason }
   const asked = splits.filter((split) => itemNos.includes(split.itemNo))
-  const edited: OrderEdited = { orderId: order.id, fields: ['items'], splits: asked }
+  const edited: OrderEdited = { orderId: order.id, fields: ['items'], splits: asked, sections: [] }
   // Whoever prepares the goods must know the row that was split off before it is asked about it.
   return [
     ...(asked.length > 0 ? [{ key, type: 'orders.edited', payload: edited }] : []),

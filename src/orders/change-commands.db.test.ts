@@ -300,7 +300,15 @@ describe('sections', () => {
     })
     expect(split.sectionNo).toBe(2)
     expect(await rig.events<OrderEdited>(orderId, 'orders.edited')).toEqual([
-      { orderId, fields: ['sections'], splits: [{ itemNo: 3, fromItemNo: 1, quantity: 1 }] },
+      {
+        orderId,
+        fields: ['sections'],
+        splits: [{ itemNo: 3, fromItemNo: 1, quantity: 1 }],
+        sections: [
+          expect.objectContaining({ sectionNo: 1, itemNos: [1] }),
+          { sectionNo: 2, destination: home, slot: { date: '2026-03-03', code: 'AM' }, merchantId: null, itemNos: [2, 3] },
+        ],
+      },
     ])
     expect((await rig.see(orderId)).sections.map(({ items }) => items.map(({ itemNo }) => itemNo))).toEqual([[1], [2, 3]])
     expect(await rig.refusal('orders.merge_sections', { order: number, sectionNo: 2, into: 1 })).toBe('orders.two_destinations')

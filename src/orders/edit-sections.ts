@@ -51,7 +51,7 @@ function editSection(
   const late = tooLate(order, sectionNo, 50, `the ${what} of this section`)
   if (late !== undefined) return late
   const draft = changeSection(order, sectionNo, (each) => ({ ...each, detail }))
-  return accepted(settle(order, draft, { events: [editedEvent(order, [what])] }))
+  return accepted(settle(order, draft, { events: [sectionsEditedEvent(draft, [sectionNo], { fields: [what] })] }))
 }
 
 /** The refusal for a section whose goods have reached a rank, or that has none on their way any more. */
@@ -73,8 +73,25 @@ export const late = (item: OrderItem, what: string): Outcome<never> =>
   )
 
 export function editedEvent(order: Order, fields: OrderEdited['fields'], splits: OrderEdited['splits'] = []): NewEvent {
-  const payload: OrderEdited = { orderId: order.id, fields, splits }
+  const payload: OrderEdited = { orderId: order.id, fields, splits, sections: [] }
   return { key: String(order.id), type: 'orders.edited', payload }
+}
+
+/** The same for sections, with what they are after the edit, so that whoever follows need not ask. */
+export function sectionsEditedEvent(
+  after: Order,
+  sectionNos: readonly number[],
+  { fields, splits = [] }: Pick<OrderEdited, 'fields'> & Partial<Pick<OrderEdited, 'splits'>>,
+): NewEvent {
+  const sections = after.sections
+    .filter(({ sectionNo }) => sectionNos.includes(sectionNo))
+    .map((section) => {
+      const { destination, slot, merchantId } = detailOf(section)
+      const itemNos = after.items.filter((item) => item.sectionNo === section.sectionNo).map(({ itemNo }) => itemNo)
+      return { sectionNo: section.sectionNo, destination, slot, merchantId, itemNos }
+    })
+  const payload: OrderEdited = { orderId: after.id, fields, splits, sections }
+  return { key: String(after.id), type: 'orders.edited', payload }
 }
 
 export const sameSlot = (a: Slot | null, b: Slot | null): boolean => a?.date === b?.date && a?.code === b?.code

@@ -62,6 +62,8 @@ export interface OrderPaid extends OfOrder {
       /** Of the whole line. */
       readonly weightGrams: number
       readonly volumeMl: number
+      /** The row whose goods these stand in for, where they go out in exchange or again. */
+      readonly replaces?: number
     }[]
   }[]
 }
@@ -112,6 +114,14 @@ export interface OrderEdited extends OfOrder {
   readonly fields: readonly ('destination' | 'slot' | 'sections' | 'items')[]
   /** Rows split by this edit. */
   readonly splits: readonly { readonly itemNo: number; readonly fromItemNo: number; readonly quantity: number }[]
+  /** Sections whose destination, slot or rows are other ones now, as they are; none where only rows were split or changed. */
+  readonly sections: readonly {
+    readonly sectionNo: number
+    readonly destination: Destination
+    readonly slot: { readonly date: string; readonly code: string } | null
+    readonly merchantId: string | null
+    readonly itemNos: readonly number[]
+  }[]
 }
 
 /** `orders.hold_changed` */

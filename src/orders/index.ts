@@ -12,6 +12,7 @@ import { confirmDelivered } from './confirm-orders.ts'
 import { type FactColumns, itemFactColumns, orderFactColumns, type OrderFacts, orderIdsAfter, readOrderFacts } from './item-facts.ts'
 import { type MoveCommand, moveOrderItems } from './move-order-items.ts'
 import { notePaymentFacts, noteTooFarGone, type PaymentFact, type TooFarGone } from './note-money.ts'
+import { goodsPage, type GoodsRow, type OrderGoods } from './goods-page.ts'
 import { indexOrders } from './index-orders.ts'
 import { type Drift, driftPage, repairDrift } from './drift.ts'
 import { orderOperations } from './operations.ts'
@@ -36,6 +37,7 @@ export { type ClaimKind, claimLifeCycle, type ClaimState } from './claim-lifecyc
 export { type ItemState, itemLifeCycle } from './lifecycle.ts'
 export { itemFactColumns, orderFactColumns }
 export { isOrderNumber, orderNumberOf } from './order-number.ts'
+export type { GoodsRow, OrderGoods }
 export type { CancelCommand, ClaimFact, MoveClaimCommand, Drift, FactColumns, MoveCommand, OrderFacts, PaymentFact, TooFarGone }
 
 /** The face of orders: what flows and ways in may ask. Each command is set-based and works in the transaction it is given. */
@@ -65,6 +67,7 @@ export interface Orders {
   readClaimFacts(context: ReadContext, orderIds: readonly number[]): Promise<ClaimFact[]>
   check(context: ReadContext): Promise<CheckResult[]>
   moneyPage(context: ReadContext, after: number): Promise<OrderMoney[]>
+  goodsPage(context: ReadContext, after: number, most: number): Promise<OrderGoods[]>
 }
 
 export interface OrdersDeps {
@@ -92,5 +95,6 @@ export function openOrders(deps: OrdersDeps): Orders {
     readClaimFacts,
     check: checkOrders,
     moneyPage,
+    goodsPage,
   }
 }

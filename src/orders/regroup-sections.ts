@@ -3,7 +3,7 @@ import type { WriteContext } from '#platform/database.ts'
 import type { Asked } from '#platform/operation.ts'
 import { changeNamed } from './change-orders.ts'
 import type { Changed, MergeSectionsInput, SectionSplit, SplitSectionInput } from './change-schemas.ts'
-import { editedEvent, late, sameDestination, sameSlot, tooLate } from './edit-sections.ts'
+import { late, sameDestination, sameSlot, sectionsEditedEvent, tooLate } from './edit-sections.ts'
 import { itemLifeCycle, rankOf } from './lifecycle.ts'
 import { detailOf, lineOf, type Order, type OrderSection } from './order.ts'
 import { changeRows, changeSection, findSection, pickRows, takeRows } from './pick-rows.ts'
@@ -67,7 +67,10 @@ export function splitSection(order: Order, input: SplitSectionInput): Outcome<Sp
   }
   if (section.held) return onHold(section.sectionNo)
   const draft = changeRows({ ...split, sections: [...split.sections, born] }, taken, (item) => ({ ...item, sectionNo }))
-  const decision = settle(order, draft, { splits, events: [editedEvent(order, ['sections'], splits)] })
+  const decision = settle(order, draft, {
+    splits,
+    events: [sectionsEditedEvent(draft, [section.sectionNo, sectionNo], { fields: ['sections'], splits })],
+  })
   return accepted({ ...decision, sectionNo })
 }
 
@@ -121,5 +124,5 @@ export function mergeSection(order: Order, { sectionNo, into, takeOver = false }
     ...each,
     detail: { ...target, shippingMinor: target.shippingMinor + source.shippingMinor },
   }))
-  return accepted(settle(order, draft, { events: [editedEvent(order, ['sections'])] }))
+  return accepted(settle(order, draft, { events: [sectionsEditedEvent(draft, [sectionNo, into], { fields: ['sections'] })] }))
 }

@@ -309,6 +309,10 @@ export function deferDelivered(context: WriteContext, ids: readonly number[]): v
   if (ids.length > 0) context.defer(toConfirm, [ids, context.now])
 }
 
+/** A row as `orders.paid` tells of it; weight and volume of the whole line. */
+const row = `'itemNo', i.item_no, 'sku', i.sku, 'skuType', i.sku_type, 'quantity', i.quantity,
+  'weightGrams', i.quantity * i.weight_grams, 'volumeMl', i.quantity * i.volume_ml`
+
 /**
  * Announces `orders.paid` (events.ts) with the sections and paid items of a part as they stand, straight from the tables into the
  * outbox: through us it would be parsed, printed and escaped once more for each order. What is withheld by a hold stays out.
@@ -343,8 +347,8 @@ function announcement(from: string, items: string): string {
             'slot', case when s.slot_date is not null then json_build_object('date', s.slot_date, 'code', s.slot_code) end,
             'items', lines.items) order by s.section_no)
         from orders.section s, lateral (
-          select json_agg(json_build_object('itemNo', i.item_no, 'sku', i.sku, 'skuType', i.sku_type, 'quantity', i.quantity,
-            'weightGrams', i.quantity * i.weight_grams, 'volumeMl', i.quantity * i.volume_ml) order by i.item_no) as items
+          select json_agg(case when i.origin_kind in ('exchange', 'reship')
+            then json_build_object(${row}, 'replaces', i.origin_item_no) else json_build_object(${row}) end order by i.item_no) as items
           from orders.item i where i.order_id = o.id and i.section_no = s.section_no and ${items}
         ) as lines where s.order_id = o.id and lines.items is not null) as sections
      from ${from} cross join lateral (select id, number, placed_at from orders.orders where id = paid.order_id offset 0) as o

@@ -9,6 +9,7 @@ import { openTestDatabases, type TestDatabases } from '#test/databases.ts'
 let t: TestDatabases
 let runner: Runner
 let bodies: number[]
+let gate: Promise<void> = Promise.resolve()
 const put = statement('orders.test_put', 'insert into orders.id_block (name, next_block) select unnest($1::text[]), 1')
 const context = { traffic: 'live', rehearsalId: null, actor: { id: 'key:a', scopes: ['*'] }, traceId: '' } as const
 
@@ -26,6 +27,7 @@ const operation: CommandOperation = command({
   errors: { 'things.silly': 422 },
   async body(write, asked) {
     bodies.push(asked.length)
+    if (asked.some(({ input }) => input.name.startsWith('gate'))) await gate
     if (asked.some(({ input }) => input.name === 'poison')) throw new Error('a bug that only this name meets')
     const good = asked.filter(({ input }) => !input.name.startsWith('silly'))
     await write.query(put, [good.map(({ input }) => input.name)])
@@ -93,4 +95,20 @@ test('a call that waited past its deadline is not run', async () => {
   })
   expect(codes([await run('late')])).toEqual(['platform.deadline'])
   expect(bodies).toEqual([])
+})
+
+test('a rush lasts as long as many callers wait, however long one batch takes, and a moment longer', async () => {
+  runner = open()
+  let openGate = (): void => undefined
+  gate = new Promise((resolve) => {
+    openGate = resolve
+  })
+  expect(runner.pressing()).toBe(false)
+  const started = performance.now()
+  const calls = Array.from({ length: 20 }, (_, n) => run(`gate-${n}`))
+  await expect.poll(() => performance.now() - started, { timeout: 5_000 }).toBeGreaterThan(600)
+  expect(runner.pressing()).toBe(true)
+  openGate()
+  expect(new Set(codes(await Promise.all(calls)))).toEqual(new Set(['ok']))
+  await expect.poll(() => runner.pressing(), { timeout: 5_000 }).toBe(false)
 })

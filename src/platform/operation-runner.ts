@@ -169,12 +169,24 @@ export function openRunner(options: RunnerOptions): Runner {
   }
 
   let rushAtMs = Number.NEGATIVE_INFINITY
-  const pressing = (): boolean => performance.now() - rushAtMs < rushLastsMs
+  const pressing = (): boolean => {
+    // Not at the moment of a call alone: a large batch that is long under way is a rush all that time.
+    if (waitingInARush()) rushAtMs = performance.now()
+    return performance.now() - rushAtMs < rushLastsMs
+  }
   const enter = (part: Prepared, entry: Entry): Promise<Outcome<unknown>> => {
     const batcher = batcherOf(part, entry.call.context)
     const answer = batcher.add(entry)
     if (part.operation.priority === 'high' && batcher.unanswered >= rushOfCallers) rushAtMs = performance.now()
     return answer ?? Promise.resolve(overloaded())
+  }
+
+  const waitingInARush = (): boolean => {
+    for (const { operation, batchers } of prepared.values()) {
+      if (operation.priority !== 'high') continue
+      for (const { unanswered } of batchers.values()) if (unanswered >= rushOfCallers) return true
+    }
+    return false
   }
 
   const overloaded = (): Outcome<never> =>

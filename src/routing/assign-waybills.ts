@@ -178,7 +178,7 @@ async function decide(context: WriteContext, wanted: readonly Wanted[], currentZ
     const { cell, vehicleId } = place
     const at = { zoneId: cell.zoneId, date: cell.date, slotCode: cell.code, routeId: routeIds.get(key) as number, vehicleId }
     answers.set(key, { waybillId, attempt, state: 'assigned', ...at })
-    const payload: RoutingAssigned = { waybillId, orderId, ...at, attempt }
+    const payload: RoutingAssigned = { waybillId, orderId, ...at, cutOffAt: cell.cutOffAt.toISOString(), attempt }
     events.push({ key: String(waybillId), type: routingEventTypes.assigned, payload })
   }
   await context.announce(events)

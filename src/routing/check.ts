@@ -24,6 +24,14 @@ const laws: readonly { law: string; sql: string }[] = [
           where quota.used <> coalesce(holding.held, 0) + coalesce(burning.burnt, 0)`,
   },
   {
+    law: 'the committed places of a quota are those that its ledger has as committed',
+    sql: `select quota.id from routing.quota
+          left join (select quota_id, count(*) as held from routing.assignment where committed group by quota_id) as holding on holding.quota_id = quota.id
+          left join (select quota_id, sum(cardinality(waybill_ids)) as noted from routing.quota_ledger where kind = 'commit' group by quota_id) as noting
+            on noting.quota_id = quota.id
+          where coalesce(holding.held, 0) <> coalesce(noting.noted, 0)`,
+  },
+  {
     law: 'no quota is sold twice',
     sql: 'select id from routing.quota where used > capacity or used < 0',
   },

@@ -8,6 +8,8 @@ export interface RoutingAssigned {
   readonly slotCode: string
   readonly routeId: number
   readonly vehicleId: number
+  /** Until when giving the place back gives it back to its quota; after that it burns. */
+  readonly cutOffAt: string
   readonly attempt: number
 }
 

@@ -1,6 +1,7 @@
 import type { ReadContext, WriteContext } from '#platform/database.ts'
 import { type AssignWaybill, assignWaybills, type RetryUnassigned, retryUnassigned } from './assign-waybills.ts'
 import { checkRouting } from './check.ts'
+import { type CommitAssignment, commitAssignments } from './commit-assignments.ts'
 import { type ImportZones, importZones } from './import-zones.ts'
 import { openOperations } from './operations.ts'
 import { type PutQuota, putQuotas, type PutSlot, putSlots, type PutVehicle, putVehicles } from './put-capacity.ts'
@@ -10,6 +11,7 @@ import { assignmentsByOrder, openZoneCache } from './routing-store.ts'
 export type { ReasonCode, SkuType } from './assign.ts'
 export type { AssignedWaybill, AssignWaybill, Retried, RetryUnassigned } from './assign-waybills.ts'
 export type { LawReport } from './check.ts'
+export type { CommitAssignment, CommittedAssignment } from './commit-assignments.ts'
 export { routingEventTypes, type RoutingAssigned, type RoutingUnassigned } from './events.ts'
 export type { ImportedZones, ImportZones } from './import-zones.ts'
 export { assignmentLifeCycle, type AssignmentState } from './lifecycle.ts'
@@ -27,6 +29,7 @@ export function openRouting() {
   return {
     operations: openOperations(zones),
     assignWaybills: (context: WriteContext, commands: readonly AssignWaybill[]) => assignWaybills(context, commands, zones),
+    commitAssignments: (context: WriteContext, commands: readonly CommitAssignment[]) => commitAssignments(context, commands),
     releaseAssignments: (context: WriteContext, commands: readonly ReleaseAssignment[]) => releaseAssignments(context, commands),
     retryUnassigned: (context: WriteContext, command: RetryUnassigned) => retryUnassigned(context, command, zones),
     importZones: (context: WriteContext, commands: readonly ImportZones[]) => importZones(context, commands),

@@ -1,5 +1,6 @@
 import type { ReadContext, WriteContext } from '#platform/database.ts'
 import { checkTracking } from './check.ts'
+import type { Milestone } from './fold.ts'
 import { operations } from './operations.ts'
 import { type Page, renderPage } from './public-page.ts'
 import { type Movement, recordFacts, recordMovements, type ReportedFact } from './record-facts.ts'
@@ -8,7 +9,7 @@ import { findShipments } from './tracking-store.ts'
 
 export type { LawReport } from './check.ts'
 export { type MilestoneReached, type MilestoneWithdrawn, trackingEventTypes } from './events.ts'
-export type { Milestone } from './fold.ts'
+export type { Milestone }
 export type { Page } from './public-page.ts'
 export type { Movement, RecordedFact, ReportedFact } from './record-facts.ts'
 export type { ShipmentView, TimelineEntry } from './shipment-view.ts'
@@ -25,6 +26,11 @@ export function openTracking() {
     recordFacts: (context: WriteContext, facts: readonly ReportedFact[]) => recordFacts(context, facts),
     shipmentsOfOrders: async (context: ReadContext, orderIds: readonly number[]): Promise<ShipmentView[]> =>
       viewShipments(context, await findShipments(context, 'order', orderIds)),
+    /** Where the shipment of each waybill of some orders stands. */
+    milestonesOfOrders: async (context: ReadContext, orderIds: readonly number[]): Promise<Map<number, Milestone>> => {
+      const shipments = await findShipments(context, 'order', orderIds)
+      return new Map(shipments.map(({ waybillId, standing }) => [waybillId, standing.state]))
+    },
     /** The HTML page behind a public link; status 404 with a page that helps when there is none. */
     publicPage: async (context: ReadContext, token: string): Promise<Page> => {
       const shipments = isToken(token) ? await findShipments(context, 'token', [token]) : []

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { StaffDesk } from '#partners/made-city/index.ts'
+import type { StaffDesk, WaitingWaybill } from '#partners/made-city/index.ts'
 
 /** Past this a client gives up on one command: the server did not come back, and the run must end. */
 export const answerWithinMs = 90_000
@@ -53,10 +53,7 @@ export function openPatientClient({ url, apiKey, retried }: PatientClientOptions
 export function deskOf(call: Call, limit: number): StaffDesk {
   return {
     async waiting(state, after) {
-      const answer = await call<{ waybills?: { waybillId: number; orderNumber: string; attempt: number }[] }>(
-        'GET',
-        `/v1/waybills?state=${state}&after=${after}&limit=${limit}`,
-      )
+      const answer = await call<{ waybills?: WaitingWaybill[] }>('GET', `/v1/waybills?state=${state}&after=${after}&limit=${limit}`)
       return answer.body.waybills ?? []
     },
     async report(moves) {

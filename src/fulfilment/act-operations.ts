@@ -1,0 +1,219 @@
+import { Type } from 'typebox'
+import { accepted, type Outcome } from '#kernel/outcome.ts'
+import { command, type Operation, query } from '#platform/operation.ts'
+import { unknownWaybill } from './change-waybills.ts'
+import { type HoldWaybill, holdWaybills, releaseWaybills } from './hold-waybills.ts'
+import { makeWaybills } from './make-waybills.ts'
+import { callOffWaybills, rescheduleWaybills } from './move-waybills.ts'
+import { previewOf } from './preview.ts'
+import { Destination, eachAlone, exact, Id, Instant, instantOf, Kind, MovedView, Reason, Slot, State } from './schemas.ts'
+import { waybillsById } from './waybill-store.ts'
+
+/** What customer service and dispatchers do. Each act has a reason and may have a note; both stand in the history with the actor. */
+const ofActs = {
+  context: 'fulfilment',
+  scopes: ['waybills:write'],
+  batch: { largest: 1000, longestWaitMs: 1, largestRequest: 1000 },
+  priority: 'normal',
+  audited: true,
+} as const
+
+const Why = { reason: Reason, note: Type.Optional(Type.String({ minLength: 1, maxLength: 500 })) }
+const whyOf = ({ reason, note }: { reason: string; note?: string }): string => (note === undefined ? reason : `${reason} (${note})`)
+
+const create = command({
+  id: 'waybills.create',
+  ...ofActs,
+  summary: 'Makes waybills by hand or for a system of your own; the same reference again makes nothing',
+  input: Type.Object(
+    {
+      reference: Type.String({ minLength: 1, maxLength: 100 }),
+      orderId: Id,
+      orderNumber: Type.String({ minLength: 1, maxLength: 64 }),
+      sectionNo: Type.Integer({ minimum: 1, maximum: 999 }),
+      skuType: Type.Enum(['dry', 'frozen', 'mixed']),
+      merchantId: Type.Optional(Type.Union([Type.String({ minLength: 1, maxLength: 64 }), Type.Null()])),
+      purpose: Type.Optional(Type.Enum(['delivery', 'return', 'replacement'])),
+      originId: Type.Optional(Type.Union([Id, Type.Null()])),
+      destination: Destination,
+      slot: Type.Optional(Type.Union([Slot, Type.Null()])),
+      items: Type.Array(
+        Type.Object(
+          {
+            itemNo: Type.Integer({ minimum: 1, maximum: 32_767 }),
+            sku: Type.String({ minLength: 1, maxLength: 64 }),
+            quantity: Type.Integer({ minimum: 1, maximum: 10_000 }),
+            weightGrams: Type.Integer({ minimum: 0, maximum: 1_000_000_000 }),
+            volumeMl: Type.Integer({ minimum: 0, maximum: 1_000_000_000 }),
+          },
+          exact,
+        ),
+        { minItems: 1, maxItems: 500 },
+      ),
+    },
+    exact,
+  ),
+  output: Type.Object({ waybillId: Id, orderId: Id, reference: Type.String(), created: Type.Boolean() }, exact),
+  http: { method: 'POST', path: '/v1/waybills', batchPath: '/v1/waybills/batch', status: 201 },
+  idempotency: 'inherent',
+  errors: {
+    'fulfilment.named_twice': 422,
+    'fulfilment.no_origin': 422,
+    'fulfilment.already_carried': 409,
+    'fulfilment.reference_taken': 409,
+  },
+  body: (context, asked) =>
+    makeWaybills(
+      context,
+      asked.map(({ input: { merchantId, purpose = 'delivery', originId = null, slot = null, ...rest }, actor, commandId }) => ({
+        ...rest,
+        merchant: merchantId ?? '',
+        purpose,
+        originId,
+        slot,
+        madeBy: actor.id,
+        actor: actor.id,
+        commandId,
+      })),
+    ),
+})
+
+const cancel = command({
+  id: 'waybills.cancel',
+  ...ofActs,
+  summary: 'Calls waybills off: before they are loaded they are cancelled, from then on they come back. Their order stays as it is',
+  input: Type.Object({ waybillId: Id, ...Why }, exact),
+  output: MovedView,
+  http: { method: 'POST', path: '/v1/waybills/:waybillId/cancel', batchPath: '/v1/waybills/cancel/batch' },
+  idempotency: 'inherent',
+  errors: { 'fulfilment.unknown_waybill': 404, 'fulfilment.not_movable': 409 },
+  body: (context, asked) =>
+    callOffWaybills(
+      context,
+      asked.map(({ input, actor, commandId }) => ({ waybillId: input.waybillId, reason: whyOf(input), actor: actor.id, commandId })),
+    ),
+})
+
+const reschedule = command({
+  id: 'waybills.reschedule',
+  ...ofActs,
+  summary: 'Gives waybills another slot, until they are loaded or after a failed attempt; null takes the first free one',
+  input: Type.Object({ waybillId: Id, slot: Type.Union([Slot, Type.Null()]), ...Why }, exact),
+  output: MovedView,
+  http: { method: 'POST', path: '/v1/waybills/:waybillId/reschedule', batchPath: '/v1/waybills/reschedule/batch' },
+  // To the first free slot again is another place again.
+  idempotency: 'required',
+  errors: { 'fulfilment.unknown_waybill': 404, 'fulfilment.not_movable': 409 },
+  body: (context, asked) =>
+    rescheduleWaybills(
+      context,
+      asked.map(({ input, actor, commandId }) => {
+        const { waybillId, slot } = input
+        return { waybillId, slot, reason: whyOf(input), actor: actor.id, commandId }
+      }),
+    ),
+})
+
+const HeldView = Type.Object({ waybillId: Id, holds: Type.Array(Kind), changed: Type.Boolean() }, exact)
+
+const hold = command({
+  id: 'waybills.hold',
+  ...ofActs,
+  summary: 'Holds waybills back, or opens an exception: what its kind blocks can not be done until it is released',
+  input: Type.Object(
+    {
+      waybillId: Id,
+      kind: Type.Optional(Kind),
+      owner: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
+      expiresAt: Type.Optional(Type.Union([Instant, Type.Null()])),
+      ...Why,
+    },
+    exact,
+  ),
+  output: HeldView,
+  http: { method: 'POST', path: '/v1/waybills/:waybillId/hold', batchPath: '/v1/waybills/hold/batch' },
+  idempotency: 'inherent',
+  errors: {
+    'fulfilment.unknown_waybill': 404,
+    'fulfilment.is_over': 409,
+    'fulfilment.expires_in_the_past': 422,
+    'fulfilment.not_an_instant': 422,
+  },
+  body: (context, asked) =>
+    eachAlone(
+      asked.map(({ input, actor, commandId }): Outcome<HoldWaybill> => {
+        const { waybillId, kind = 'hold', owner = actor.id, expiresAt } = input
+        const held = { waybillId, kind, owner, reason: whyOf(input), actor: actor.id, commandId }
+        if (expiresAt === undefined || expiresAt === null) return accepted(held)
+        const at = instantOf(expiresAt, '/expiresAt')
+        return at.ok ? accepted({ ...held, expiresAt: at.value }) : at
+      }),
+      (holds) => holdWaybills(context, holds),
+    ),
+})
+
+const releaseHold = command({
+  id: 'waybills.release_hold',
+  ...ofActs,
+  summary: 'Releases holds of waybills: all, or those of one kind or owner; a waybill that is free again asks for a route',
+  input: Type.Object(
+    { waybillId: Id, kind: Type.Optional(Kind), owner: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })), ...Why },
+    exact,
+  ),
+  output: HeldView,
+  http: { method: 'POST', path: '/v1/waybills/:waybillId/release-hold', batchPath: '/v1/waybills/release-hold/batch' },
+  idempotency: 'inherent',
+  errors: { 'fulfilment.unknown_waybill': 404 },
+  body: (context, asked) =>
+    releaseWaybills(
+      context,
+      asked.map(({ input: { note: _note, ...input }, input: why, actor, commandId }) => ({
+        ...input,
+        reason: whyOf(why),
+        actor: actor.id,
+        commandId,
+      })),
+    ),
+})
+
+const preview = query({
+  id: 'waybills.preview',
+  context: 'fulfilment',
+  summary: 'What cancelling, rescheduling or holding a waybill would do now: its state, its place in the quota, what would be blocked',
+  input: Type.Object({ waybillId: Id, act: Type.Enum(['cancel', 'reschedule', 'hold']), kind: Type.Optional(Kind) }, exact),
+  output: Type.Object(
+    {
+      waybillId: Id,
+      act: Type.String(),
+      state: State,
+      possible: Type.Boolean(),
+      refusal: Type.Union([Type.String(), Type.Null()]),
+      to: State,
+      quota: Type.Enum(['kept', 'none', 'given_back', 'burnt', 'unknown']),
+      cutOffAt: Type.Union([Type.String(), Type.Null()]),
+      blocks: Type.Array(State),
+      asksForRoute: Type.Boolean(),
+      slotsAt: Type.String(),
+    },
+    exact,
+  ),
+  scopes: ['waybills:read'],
+  http: { method: 'GET', path: '/v1/waybills/:waybillId/preview' },
+  batch: { largest: 200, longestWaitMs: 0 },
+  priority: 'normal',
+  errors: { 'fulfilment.unknown_waybill': 404 },
+  body: async (context, asked) => {
+    const waybills = await waybillsById(
+      context,
+      asked.map(({ input }) => input.waybillId),
+    )
+    return asked.map(({ input: { waybillId, ...act } }) => {
+      const waybill = waybills.get(waybillId)
+      if (waybill === undefined) return unknownWaybill(waybillId)
+      const { cutOffAt, blocks, ...shown } = previewOf(waybill, act, context.now)
+      return accepted({ ...shown, blocks: [...blocks], cutOffAt: cutOffAt?.toISOString() ?? null })
+    })
+  },
+})
+
+export const actOperations: readonly Operation[] = [create, cancel, reschedule, hold, releaseHold, preview]
