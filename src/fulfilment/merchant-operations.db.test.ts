@@ -156,3 +156,15 @@ it('moves each waybill once when three servers take the same 1,000 reports at th
   ])
   expect(rows[0].n).toBe(2)
 })
+
+it('refuses a report that a hold blocks, as a conflict that names the hold', async () => {
+  const waybillId = await waybillOf('bakery', 'routed')
+  await t.databases
+    .of('fulfilment')
+    .write(t.live, (context) =>
+      fulfilment.holdWaybills(context, [{ waybillId, kind: 'hold', owner: 'cs', reason: 'fraud?', actor: 'cs', commandId: 'h-1' }]),
+    )
+  expect(await report([waybillId], 'picked')).toMatchObject([{ code: 'fulfilment.on_hold', facts: { hold: 'hold' } }])
+  const reporting = merchantOperations(async () => []).find(({ id }) => id === 'waybills.report_prepared')
+  expect(reporting?.errors).toMatchObject({ 'fulfilment.on_hold': 409 })
+})

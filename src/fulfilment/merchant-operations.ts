@@ -132,7 +132,7 @@ const reportOf = (findByContainer: FindByContainer): Operation =>
     priority: 'lowest',
     // A report names the state it leads to, so a second one finds it done.
     idempotency: 'inherent',
-    errors: { 'fulfilment.unknown_waybill': 404, 'fulfilment.not_movable': 409 },
+    errors: { 'fulfilment.unknown_waybill': 404, 'fulfilment.not_movable': 409, 'fulfilment.on_hold': 409 },
     body: async (context, asked) => {
       const containers = [...new Set(asked.flatMap(({ input }) => (isNumber(input.code) ? [] : [input.code])))]
       const contents = containers.length === 0 ? [] : await findByContainer(context, containers)
