@@ -34,7 +34,7 @@ const waybill = (waybillId: number, state: WaybillState, change: Partial<StoredW
   movedAt: at,
   ...change,
 })
-const row = (state: ItemState, change: object = {}) => ({ itemNo: 1, state, quantity: 2, withheld: false, ...change })
+const row = (state: ItemState, change: object = {}) => ({ itemNo: 1, state, quantity: 2, withheld: false, tooFarGone: false, ...change })
 type Milestones = Parameters<typeof differencesOf>[2]
 const differ = (items: ReturnType<typeof row>[], waybills: StoredWaybill[], milestones: Milestones) => {
   const found = differencesOf({ orderId: 1, items }, waybills, milestones)
@@ -66,6 +66,14 @@ it('agrees where items, waybills and shipments stand together, after a failed at
       ]),
     ),
   ).toEqual([])
+})
+
+it('leaves to people what came to the door although it was cancelled, once they were told', () => {
+  const shipped = new Map([[7, 'delivered']]) as Milestones
+  const [whole, some] = [row('cancelled'), row('delivered', { quantity: 1 })]
+  expect(differ([whole], [waybill(7, 'delivered')], shipped)).toEqual(['order 1: item 1 is cancelled, its waybill 7 is delivered'])
+  expect(differ([some], [waybill(7, 'delivered')], shipped)).toEqual(['order 1: item 1 has 1 pieces, waybill 7 carries 2'])
+  for (const item of [whole, some]) expect(differ([{ ...item, tooFarGone: true }], [waybill(7, 'delivered')], shipped)).toEqual([])
 })
 
 it('asks for no waybill where nothing is to be carried, and names what is lost where something is', () => {

@@ -101,6 +101,8 @@ export function differencesOf(
         found.items.push(`order ${orderId}: waybill ${waybillId} carries item ${itemNo}, which the order does not have`)
         continue
       }
+      // It comes to the door although it was cancelled, and a person knows.
+      if (row.tooFarGone) continue
       // After a failed attempt the item waits as failed until the truck leaves again.
       const again = attempt > 1 && row.state === 'delivery_failed' && (itemsOn[state].includes('shipped') || early === shipmentsOf[state])
       if (!again && !itemsOn[state].includes(row.state))

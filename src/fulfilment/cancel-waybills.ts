@@ -67,7 +67,9 @@ export async function cancelWaybills(context: WriteContext, commands: readonly C
         const values = [itemsWord(items), itemsWord(kept)]
         shrinks.push({ waybillId, level: 'items', values, cause: `fulfilment.shrink: ${reason ?? 'order cancelled'}`, commandId, actor })
       } else if (state !== 'cancelled' && state !== 'returning') {
-        left.push({ waybillId, state, itemNos: items.filter((item) => whole || gone.has(item.itemNo)).map((item) => item.itemNo) })
+        // Those of which some pieces were cancelled, too: they come to the door nevertheless.
+        const meant = items.filter((item) => whole || gone.has(item.itemNo) || shrunkTo(item, quantityOf.get(item.itemNo)) !== item)
+        left.push({ waybillId, state, itemNos: meant.map((item) => item.itemNo) })
       }
     }
     return { ok: true as const, value: { orderId, moved, shrunk, left } satisfies CancelledWaybills }

@@ -164,6 +164,17 @@ describe('fulfilment on a database', () => {
     expect(await cancel([1, 2, 3])).toMatchObject([{ ok: true, value: { moved: [], shrunk: [], left: [] } }])
   })
 
+  it('tells of every row that comes to the door although it, or some of its pieces, were cancelled', async () => {
+    const command = order()
+    const [, frozen = 0] = await created(command)
+    await write((context) => fulfilment.routeWaybills(context, [route(frozen)]))
+    await write((context) => fulfilment.moveWaybills(context, [{ waybillId: frozen, to: 'delivered', ...who }]))
+    // One of three packs of peas.
+    const late = { orderId: command.orderId, itemNos: [], reduced: [{ itemNo: 2, quantity: 2 }], ...who }
+    const cancelled = await write((context) => fulfilment.cancelWaybills(context, [late]))
+    expect(cancelled).toMatchObject([{ ok: true, value: { shrunk: [], left: [{ waybillId: frozen, itemNos: [2] }] } }])
+  })
+
   it('lists waybills that wait in a state page by page', async () => {
     const ids = (await Promise.all(Array.from({ length: 3 }, () => created()))).flat().toSorted((a, b) => a - b)
     const pages = await t.databases.of('fulfilment').read(t.live, (context) =>
