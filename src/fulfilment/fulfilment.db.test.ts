@@ -166,7 +166,7 @@ describe('fulfilment on a database', () => {
 
   it('tells of every row that comes to the door although it, or some of its pieces, were cancelled', async () => {
     const command = order()
-    const [, frozen = 0] = await created(command)
+    const [, frozen] = await created(command)
     await write((context) => fulfilment.routeWaybills(context, [route(frozen)]))
     await write((context) => fulfilment.moveWaybills(context, [{ waybillId: frozen, to: 'delivered', ...who }]))
     // One of three packs of peas.
