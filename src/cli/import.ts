@@ -4,6 +4,7 @@ import { SettableClock, systemClock } from '#kernel/time.ts'
 import {
   FolderError,
   type OlistDesk,
+  type OlistOrder,
   playOlist,
   readOlist,
   type ReasonCode,
@@ -96,6 +97,8 @@ export interface ImportOptions {
   readonly say?: (line: string) => void
   /** How much of the data set's time is played at once. */
   readonly tick?: TickSize
+  /** Which orders are played; all unless told. */
+  readonly only?: (order: OlistOrder, index: number) => boolean
 }
 
 /** Imports a folder and judges each of its orders. Starts the core's relay; the core's own jobs must not run. */
@@ -106,9 +109,11 @@ export async function importOlist({
   folder,
   say,
   tick,
+  only = () => true,
 }: ImportOptions): Promise<{ verdicts: Verdict[]; seconds: number }> {
   const started = performance.now()
-  const data = await readOlist(folder)
+  const whole = await readOlist(folder)
+  const data = { ...whole, orders: whole.orders.filter(only) }
   if (data.strayRows > 0) say?.(`${data.strayRows} rows of items and payments belong to no order of orders.csv`)
   let saidAt = started
   const verdicts = await playOlist(data, {

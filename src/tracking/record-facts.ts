@@ -95,6 +95,8 @@ export async function recordMovements(
         attempt,
         ...(detail === undefined ? {} : { detail }),
       })),
+      // Fulfilment has committed it. Refused because a clock is behind, it would never come again, and the two would differ for good.
+      { until: new Date(8.64e15) },
     )
   ).values()
   return movements.map((movement): Outcome<{ waybillId: number; changed: boolean }> => {
@@ -121,7 +123,11 @@ async function openShipments(context: WriteContext, births: readonly Movement[])
  * Records facts in any order and any number of copies. Locks the shipments by id, writes what is new, folds what changed (adding
  * where that is enough, from all facts where not) and tells milestones. At most five statements for any number of facts.
  */
-export async function recordFacts(context: WriteContext, reported: readonly ReportedFact[]): Promise<Outcome<RecordedFact>[]> {
+export async function recordFacts(
+  context: WriteContext,
+  reported: readonly ReportedFact[],
+  { until = new Date(context.now.getTime() + farthestAheadMs) } = {},
+): Promise<Outcome<RecordedFact>[]> {
   if (reported.length === 0) return []
   const shipments = await lockShipments(context, {
     shipmentIds: reported.flatMap((fact) => fact.shipmentId ?? []),
@@ -136,7 +142,7 @@ export async function recordFacts(context: WriteContext, reported: readonly Repo
         fact.shipmentId === undefined ? ['/waybillId', `of waybill ${fact.waybillId}`] : ['/shipmentId', `${fact.shipmentId}`]
       return refused('tracking.unknown_shipment', `there is no shipment ${name}`, field)
     }
-    if (fact.occurredAt.getTime() > context.now.getTime() + farthestAheadMs)
+    if (fact.occurredAt > until)
       return refused('tracking.in_the_future', `${fact.occurredAt.toISOString()} is more than a day ahead`, '/occurredAt')
     return accepted(factOf(shipment.shipmentId, fact))
   })

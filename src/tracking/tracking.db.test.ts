@@ -172,6 +172,13 @@ describe('tracking on a database', () => {
     expect((await viewOf(waybillId)).timeline.map((entry) => entry.code)).toEqual(['created', 'customs_hold_x7', 'in_transit'])
   })
 
+  it('records what fulfilment did also where the own clock is far behind, for it would not be told again', async () => {
+    const [waybill = 0] = await born()
+    const [outcome] = await write((context) => tracking.recordMovements(context, [moved(waybill, 'cancelled', 9 * 24 * 60)]))
+    expect(outcome).toMatchObject({ ok: true, value: { changed: true } })
+    expect((await viewOf(waybill)).state).toBe('cancelled')
+  })
+
   it('corrects what it told when the fact is taken back, even when the void comes first', async () => {
     const [first = 0, second = 0] = await born(2)
     const record = (fact: ReportedFact) => write((context) => tracking.recordFacts(context, [fact]))

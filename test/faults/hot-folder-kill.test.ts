@@ -10,8 +10,8 @@ import { untilTrue } from '#test/until.ts'
 import { cityOf, settleCity } from '../../src/cli/city.ts'
 import { withCore } from '../../src/cli/session.ts'
 
-const orders = 6_000
-const kills = 3
+const orders = 4_000
+const kills = 2
 let home: ServerFolder
 let folder = ''
 /** The folder that the server itself watches. */

@@ -1,6 +1,6 @@
 export type { TickSize } from './agenda.ts'
 export type { OlistDesk } from './desk.ts'
-export { readOlist } from './folder.ts'
+export { type OlistOrder, readOlist } from './folder.ts'
 export type { Verdict } from './judge.ts'
 export { playOlist } from './play.ts'
 export { reasons, type ReasonCode } from './reasons.ts'
