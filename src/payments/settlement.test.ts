@@ -395,7 +395,7 @@ describe('settling', () => {
           if (walk.request.closed !== 0) expect([leg.authorizedMinor, keptMinor(leg)]).toEqual([0, 0])
         }
       }),
-      { seed: 4711, numRuns: 3_000 },
+      { seed: 4711, numRuns: 1_000 },
     )
   })
 })

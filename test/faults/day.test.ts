@@ -5,8 +5,8 @@ import { runDay } from './day-run.ts'
 import { cityOf } from '../../src/cli/city.ts'
 
 // The small form; the full one is `npm run day -- --orders 60000 --seed N [--kills N]`.
-const orders = Number(process.env['ORDERS'] ?? 300)
-const kills = Number(process.env['KILLS'] ?? 2)
+const orders = Number(process.env['ORDERS'] ?? 150)
+const kills = Number(process.env['KILLS'] ?? 1)
 const seed = Number(process.env['SEED'] ?? 203077)
 
 describe('a day of orders', () => {

@@ -108,7 +108,7 @@ export function startClients(options: LoadOptions) {
         }
         return false
       })
-      if (open.length > 0) await delay(20 + random() * 80)
+      if (open.length > 0) await delay(50 + random() * 100)
     }
     for (const { key } of open) told.strange.push(`order ${key}: never answered`)
   }

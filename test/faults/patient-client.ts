@@ -42,7 +42,8 @@ export function openPatientClient({ url, apiKey, retried }: PatientClientOptions
       if (answer !== undefined && answer.status !== 429 && answer.status !== 503) return answer
       if (performance.now() > deadline) return answer ?? { status: 0, body: { code: 'never answered' } as Answer<Body>['body'] }
       retried()
-      await delay(20 + random() * 80)
+      // Hundreds of callers that ask again at once would keep the server that they wait for from starting.
+      await delay(100 + random() * 200)
     }
   }
 
