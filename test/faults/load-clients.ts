@@ -139,7 +139,7 @@ export function startClients(options: LoadOptions) {
       else if (known !== undefined && what < 0.26) await lookAt(random, known.number)
       else if (what < 0.34) await placeMany(random)
       else await placeOne(random)
-      await delay(5 + random() * 20)
+      await delay(20 + random() * 60)
     }
   }
 

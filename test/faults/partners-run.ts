@@ -197,7 +197,8 @@ function startLoad(folder: ServerFolder, apiKey: string, bodyOf: (n: number) => 
         if (outcome.value === undefined) failures.push(`an order was refused: ${JSON.stringify(outcome)}`)
         else numbers.add(outcome.value.number)
       }
-      await delay(80)
+      // About sixteen orders a second: each becomes some seventy messages, and the proof is not their number.
+      await delay(250)
     }
   }
   const waybillsIn = async (state: string, limit: number) =>
