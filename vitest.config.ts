@@ -10,7 +10,7 @@ export default defineConfig({
     maxWorkers: 2,
     // Files share what they import: nothing of ours keeps state in a module. Loading it anew for each took a minute and a half.
     isolate: false,
-    testTimeout: 20_000,
-    hookTimeout: 60_000,
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
   },
 })

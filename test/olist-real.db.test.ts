@@ -36,4 +36,4 @@ test('orders of the real data set end as their status says or in an explained br
   } finally {
     await house.close()
   }
-}, 180_000)
+}, 540_000)

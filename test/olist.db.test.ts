@@ -111,7 +111,7 @@ test('an import that broke off is finished by the next, wherever it broke off', 
   } finally {
     await house.close()
   }
-}, 120_000)
+}, 360_000)
 
 test('an import that breaks off before a customer pays in is finished, also at a gateway that has forgotten the bank slip', async () => {
   for (const forgets of [false, true]) {
@@ -128,7 +128,7 @@ test('an import that breaks off before a customer pays in is finished, also at a
       await house.close()
     }
   }
-}, 120_000)
+}, 360_000)
 
 test('a summary counts every order once', () => {
   const verdict = { id: '', status: '', reasons: [], problem: null }

@@ -9,7 +9,7 @@ const run = promisify(execFile)
 const script = join(import.meta.dirname, '../scripts/reference.ts')
 
 // One test, since each run of the script opens the whole house.
-test('a reference holds as written, and each page that is changed, missing or made by hand is named', { timeout: 60_000 }, async () => {
+test('a reference holds as written, and each page that is changed, missing or made by hand is named', { timeout: 180_000 }, async () => {
   const folder = await mkdtemp(join(tmpdir(), 'throughline-reference-'))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
   const check = (): Promise<string> =>

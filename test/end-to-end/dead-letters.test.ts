@@ -27,7 +27,7 @@ beforeAll(async () => {
     await untilTrue(async () => (await core.partners.exchange.deadLetters('from.wms', 'live', 9)).length === 2, 20_000, 'two dead letters')
     await untilTrue(async () => (await core.partners.exchange.states('live')).every(({ waiting }) => waiting === 0), 20_000, 'empty queues')
   })
-}, 120_000)
+}, 360_000)
 afterAll(() => folder.close())
 
 const ask = async (...words: string[]): Promise<{ code: number | null; told: Record<string, unknown>; output: string }> => {
@@ -36,7 +36,7 @@ const ask = async (...words: string[]): Promise<{ code: number | null; told: Rec
   return { code, told: JSON.parse(asked.stdout() || '{}') as Record<string, unknown>, output: asked.output() }
 }
 
-it('the verb lists dead letters with their reasons, and puts as many back as it is told', { timeout: 90_000 }, async () => {
+it('the verb lists dead letters with their reasons, and puts as many back as it is told', { timeout: 270_000 }, async () => {
   expect(await ask('list')).toMatchObject({
     code: 0,
     told: { queues: expect.arrayContaining([{ queue: 'from.wms', waiting: 0, dead: 2 }]) },
@@ -55,7 +55,7 @@ it('a partner that the process plays itself keeps its log in the data folder', a
   expect(lines.map((line) => JSON.parse(line) as object)).toMatchObject([{ partner: 'ods', id: 'told-1', body: { orderId: 1 }, asked: [] }])
 })
 
-it('the verb says what it needs', { timeout: 60_000 }, async () => {
+it('the verb says what it needs', { timeout: 180_000 }, async () => {
   for (const words of [[], ['bury'], ['replay'], ['list', 'to.nobody']]) {
     const { code, output } = await ask(...words)
     expect(code).toBe(2)

@@ -42,7 +42,7 @@ describe('a merchant prepares its waybills, over HTTP', () => {
   }
 
   test('it sees its own, acknowledges in bulk, packs into a tote that it picks by scan, and others do not exist for it', {
-    timeout: 60_000,
+    timeout: 180_000,
   }, async () => {
     const own = await released(1, 'bakery')
     const [theirs = 0] = await released(2, 'butcher')

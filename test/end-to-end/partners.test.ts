@@ -34,7 +34,7 @@ const carriers: [string, Record<string, string> | undefined][] = [
 ]
 
 describe.each(carriers)('partners by %s', (_, variables) => {
-  describe.skipIf(variables === undefined)('that are slow, stumble and answer twice', { timeout: 120_000 }, () => {
+  describe.skipIf(variables === undefined)('that are slow, stumble and answer twice', { timeout: 360_000 }, () => {
     let whole: Whole
     let folder = ''
     let outside: Exchange

@@ -20,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => whole.close())
 
 test('whatever people do to orders and waybills at once, items, waybills, shipments and quotas agree in the end', {
-  timeout: 240_000,
+  timeout: 720_000,
 }, async () => {
   process.stdout.write(`seed ${seed}\n`)
   const random = seeded(seed)

@@ -10,7 +10,7 @@ interface Placed {
   readonly state: string
 }
 
-describe('npm start', { timeout: 90_000 }, () => {
+describe('npm start', { timeout: 270_000 }, () => {
   let folder: ServerFolder
   let server: Spawned
   let authorization = ''

@@ -11,7 +11,7 @@ const seed = Number(process.env['SEED'] ?? 203077)
 
 describe('a day of orders', () => {
   test(`after ${orders} orders and ${kills} kills each order is paid, cancelled or waits for its customer, and all books agree`, {
-    timeout: 240_000 + orders * 20 + kills * 15_000,
+    timeout: 720_000 + orders * 20 + kills * 15_000,
   }, async () => {
     console.log(`a day: seed ${seed}`)
     const report = await runDay({ orders, seed, kills })

@@ -32,7 +32,7 @@ beforeAll(async () => {
 })
 afterAll(() => home.close())
 
-it('an importer killed with -9 in the middle, again and again, loses nothing and places nothing twice', { timeout: 180_000 }, async () => {
+it('an importer killed with -9 in the middle, again and again, loses nothing and places nothing twice', { timeout: 540_000 }, async () => {
   const admin = new pg.Client({ connectionString: await home.adminUrl() })
   await admin.connect()
   const one = async (text: string): Promise<number> => (await admin.query<{ n: number }>(text)).rows[0]?.n ?? 0
@@ -65,7 +65,7 @@ it('an importer killed with -9 in the middle, again and again, loses nothing and
   await admin.end()
 })
 
-it('a server that watches a folder takes what is dropped into it', { timeout: 60_000 }, async () => {
+it('a server that watches a folder takes what is dropped into it', { timeout: 180_000 }, async () => {
   await write(join(watched, 'small.tsv'), 10, 7)
   await untilTrue(async () => (await readdir(join(watched, 'done')).catch(() => [])).length === 2, 20_000, 'the file and its outcome')
   expect(await readdir(watched)).not.toContain('small.tsv')

@@ -8,7 +8,7 @@ const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 1e6))
 
 describe('kill -9 of server and PostgreSQL in the middle of load', () => {
   test(`after ${kills} kills every acknowledged order is there once, the gateway's log agrees, and check is green`, {
-    timeout: 120_000 + kills * 15_000,
+    timeout: 360_000 + kills * 15_000,
   }, async () => {
     console.log(`kill -9: seed ${seed}`)
     const report = await runKillNine({ kills, seed })

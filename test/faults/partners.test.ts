@@ -5,7 +5,7 @@ import { runPartners } from './partners-run.ts'
 const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 1e6))
 
 it('with the warehouse away, the broker killed and the broker hanging, nothing is lost, nothing done twice, and orders go on', {
-  timeout: 240_000,
+  timeout: 720_000,
 }, async ({ skip }) => {
   console.log(`partners: seed ${seed}`)
   const report = await runPartners({ awayMs: 1_000, seed })

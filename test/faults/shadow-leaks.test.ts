@@ -23,7 +23,7 @@ const within = <T>(traffic: Traffic, work: () => Promise<T>): Promise<T> =>
   runInContext(systemContext('leak', traffic, scopeOf(traffic).rehearsalId), work)
 
 /** Every test plants one leak, as a bug of ours would, and sees a guard or a database role refuse it. */
-describe('a shadow leak is refused', { timeout: 60_000 }, () => {
+describe('a shadow leak is refused', { timeout: 180_000 }, () => {
   let whole: Whole
   let admin: Record<Traffic, pg.Client>
   beforeAll(async () => {

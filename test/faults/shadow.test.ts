@@ -20,7 +20,7 @@ interface Listed {
   readonly moneyState: string
 }
 
-describe('the whole way under a signed shadow header', { timeout: 60_000 }, () => {
+describe('the whole way under a signed shadow header', { timeout: 180_000 }, () => {
   let whole: Whole
   let gateway: SandboxServer
   let admin: Record<'live' | 'shadow', pg.Client>
