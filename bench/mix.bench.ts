@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { seeded } from '#partners/made-city/index.ts'
-import { fillHistory } from './support/fill-history.ts'
+import { fillHistory, liveTemplate } from './support/fill-history.ts'
 import { openMix, type Past } from './support/mix.ts'
 import { driveOpen, type OpenLoadResult } from './support/open-load.ts'
 import { postgresCpuSeconds } from './support/postgres-cpu.ts'
@@ -22,8 +22,11 @@ const seed = 7
 
 const house = await openBenchHouse(dir === undefined ? {} : { DATA_DIR: dir })
 try {
-  if (dir === undefined)
-    await fillHistory(house, { days: 3, ordersPerDay: 2_000, template: 200, waybillsAnOrder: 2.5, say: () => undefined })
+  if (dir === undefined) {
+    const few = { days: 3, ordersPerDay: 2_000, template: 200, waybillsAnOrder: 2.5, say: () => undefined }
+    await liveTemplate(house, few)
+    await fillHistory(house, few)
+  }
   const admin = new pg.Client(house.engines.server.admin('live'))
   await admin.connect()
   const past = await pastOf(admin)

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { type Analytics, openAnalytics } from '#analytics'
 import { type Containers, openContainers } from '#containers'
 import { openFlows } from '#flows'
-import { type Fulfilment, merchantOperations, openFulfilment, waybillLifeCycle, type WaybillState } from '#fulfilment'
+import { type Fulfilment, merchantOperations, openFulfilment, type Promises, waybillLifeCycle, type WaybillState } from '#fulfilment'
 import type { CheckResult } from '#kernel/check.ts'
 import type { Clock } from '#kernel/time.ts'
 import { type Ledger, openLedger } from '#ledger'
@@ -200,7 +200,16 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
     return depths.flat()
   })
   partners.watch(metrics)
-  defineJobs(jobs, { relay, orders, payments, fulfilment, messaging, databases, confirmAfterMs: config.confirmAfterDays * 86_400_000 })
+  defineJobs(jobs, {
+    relay,
+    orders,
+    payments,
+    fulfilment,
+    messaging,
+    databases,
+    confirmAfterMs: config.confirmAfterDays * 86_400_000,
+    promises: config,
+  })
 
   return {
     databases,
@@ -313,11 +322,19 @@ interface Housekeeping {
   readonly databases: Databases
   readonly orders: Orders
   readonly confirmAfterMs: number
+  readonly promises: Promises
 }
 
-function defineJobs(jobs: Jobs, { relay, orders, payments, fulfilment, messaging, databases, confirmAfterMs }: Housekeeping): void {
+function defineJobs(
+  jobs: Jobs,
+  { relay, orders, payments, fulfilment, messaging, databases, confirmAfterMs, promises }: Housekeeping,
+): void {
   jobs.define('fulfilment.expire_holds', async ({ scope }) => {
     for (let found = 1; found > 0; ) found = await databases.of('fulfilment').write(scope, (write) => fulfilment.expireHolds(write))
+  })
+  jobs.define('fulfilment.watch_promises', async ({ scope }) => {
+    for (let found = 500; found === 500; )
+      found = await databases.of('fulfilment').write(scope, (write) => fulfilment.watchPromises(write, promises))
   })
   jobs.define('messaging.send_webhooks', async ({ scope }) => {
     // A round takes what is due; a backlog is worked off in one job instead of one slice a second.
@@ -366,6 +383,7 @@ export async function startRounds(jobs: Jobs): Promise<void> {
     jobs.every('commands.prune', 3_600_000),
     jobs.every('orders.confirm', 3_600_000),
     jobs.every('fulfilment.expire_holds', 10_000),
+    jobs.every('fulfilment.watch_promises', 30_000),
     jobs.every('idempotency.prune', 3_600_000),
   ])
 }

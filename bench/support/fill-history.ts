@@ -19,10 +19,13 @@ export interface Fill {
 const copiesAtOnce = 20
 
 /**
- * Fills a database with days of history: one day is lived through every operation, and its rows are then copied with other ids,
- * numbers, customers and days by statements over whole tables, so that what the laws of `check` say of one copy they say of all.
+ * With this level PostgreSQL writes no log for rows of a table that was emptied in the same transaction: it syncs the table when that
+ * ends. The log of the copies would be as large as what it is about. It takes effect at the next start of the server.
  */
-export async function fillHistory(house: BenchHouse, { days, ordersPerDay, template, waybillsAnOrder, say }: Fill): Promise<void> {
+export const loadSettings = { wal_level: 'minimal', max_wal_senders: '0', max_wal_size: '6GB', autovacuum: 'off' } as const
+
+/** The day that all others are made from, lived through every operation. */
+export async function liveTemplate(house: BenchHouse, { template, waybillsAnOrder, say }: Fill): Promise<void> {
   const core = await house.core()
   try {
     await liveOneDay(core, ordersWithWaybills(house, template, waybillsAnOrder), say)
@@ -30,12 +33,16 @@ export async function fillHistory(house: BenchHouse, { days, ordersPerDay, templ
     await core.close()
   }
   say('the day that the others are made from has been lived')
+}
+
+/**
+ * Fills a database with days of history: the rows of the day that was lived are copied with other ids, numbers, customers and days
+ * by statements over whole tables, so that what the laws of `check` say of one copy they say of all.
+ */
+export async function fillHistory(house: BenchHouse, { days, ordersPerDay, template, say }: Fill): Promise<void> {
   const admin = new pg.Client(house.engines.server.admin('live'))
   await admin.connect()
   try {
-    // Whole tables are written here: no checkpoint and no vacuum in between.
-    for (const setting of [`max_wal_size = '6GB'`, 'autovacuum = off']) await admin.query(`alter system set ${setting}`)
-    await admin.query('select pg_reload_conf()')
     const copiesPerDay = Math.max(1, Math.round(ordersPerDay / template))
     const strides = await keepTemplate(admin)
     await admin.query(`create table history.copy as select k::int, ((k - 1) / $1)::int + 1 as back from generate_series(1, $2::int) as k`, [
@@ -46,22 +53,28 @@ export async function fillHistory(house: BenchHouse, { days, ordersPerDay, templ
     await makeNumbers(admin, strides, copiesPerDay * days)
     await foldBack(admin, days)
     await copyCapacity(admin, { days, copiesPerDay, strides })
-    const indexes = await dropIndexes(admin)
     for (const table of copiedTables) {
-      const insert = copyStatement(table, await columnsOf(admin, table.name), strides)
-      let rows = 0
       const began = performance.now()
+      const columns = await columnsOf(admin, table.name)
+      const insert = copyStatement(table, columns, strides)
+      await admin.query('begin')
+      const indexes = await dropIndexes(admin, table.name)
+      await admin.query(`truncate ${table.name}`)
+      const names = columns.map(({ column }) => column).join(', ')
+      await admin.query(`insert into ${table.name} (${names}) overriding system value select ${names} from ${templateOf(table.name)}`)
+      let rows = 0
       for (let from = 1; from <= copiesPerDay * days; from += copiesAtOnce)
         rows += (await admin.query(insert, [from, Math.min(from + copiesAtOnce, copiesPerDay * days + 1)])).rowCount ?? 0
-      say(`${table.name}: ${rows} rows in ${((performance.now() - began) / 1000).toFixed(0)} s`)
+      const written = performance.now()
+      for (const index of indexes) await admin.query(index)
+      await admin.query('commit')
+      const seconds = (from: number, until: number): string => ((until - from) / 1000).toFixed(0)
+      say(`${table.name}: ${rows} rows in ${seconds(began, written)} s, indexes in ${seconds(written, performance.now())} s`)
     }
-    for (const index of indexes) await admin.query(index)
     await moveOn(admin, strides, copiesPerDay * days)
     await admin.query('drop schema history cascade')
-    for (const setting of ['max_wal_size', 'autovacuum']) await admin.query(`alter system reset ${setting}`)
-    await admin.query('select pg_reload_conf()')
     await admin.query('vacuum (analyze)')
-    await admin.query('checkpoint')
+    say('vacuumed and analysed')
   } finally {
     await admin.end()
   }
@@ -175,15 +188,19 @@ async function copyCapacity(admin: pg.Client, { days, copiesPerDay, strides }: C
     await admin.query(statement)
 }
 
-/** Indexes that are no constraint are built anew at the end: one pass instead of a look-up a row. Returns how to build them. */
-async function dropIndexes(admin: pg.Client): Promise<string[]> {
-  const { rows } = await admin.query<{ name: string; definition: string }>(
-    `select i.indexrelid::regclass::text as name, pg_get_indexdef(i.indexrelid) as definition from pg_index i
-     where i.indrelid::regclass::text = any($1) and not exists (select from pg_constraint where conindid = i.indexrelid)`,
-    [copiedTables.map(({ name }) => name)],
+/** Indexes are built anew when all rows are there: one sort instead of a look-up a row. Returns how to build them. */
+async function dropIndexes(admin: pg.Client, table: string): Promise<string[]> {
+  const { rows } = await admin.query<{ drop: string; build: string }>(
+    `select format('alter table %s drop constraint %I', conrelid::regclass, conname) as drop,
+       format('alter table %s add constraint %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) as build
+     from pg_constraint where conrelid = $1::regclass and contype in ('p', 'u')
+     union all
+     select format('drop index %s', i.indexrelid::regclass), pg_get_indexdef(i.indexrelid) from pg_index i
+     where i.indrelid = $1::regclass and not exists (select from pg_constraint where conindid = i.indexrelid)`,
+    [table],
   )
-  for (const { name } of rows) await admin.query(`drop index ${name}`)
-  return rows.map(({ definition }) => definition)
+  for (const { drop } of rows) await admin.query(drop)
+  return rows.map(({ build }) => build)
 }
 
 /** What gives out ids goes on after the last copy. */

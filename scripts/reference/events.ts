@@ -54,6 +54,11 @@ const kinds: Readonly<Record<string, EventKind>> = {
     key: 'waybill id',
     payload: 'RowsSplit',
   },
+  'fulfilment.waybill_late': {
+    about: 'A waybill waits with its warehouse or merchant longer than was promised.',
+    key: 'waybill id',
+    payload: 'WaybillLate',
+  },
   'fulfilment.call_off_failed': {
     about: 'Cancelled goods that had gone too far to be called off.',
     key: 'waybill id',

@@ -1,5 +1,5 @@
 import { type Static, type TObject, Type } from 'typebox'
-import type { StoredWaybill, WaybillMoved, WaybillsCreated } from '#fulfilment'
+import type { StoredWaybill, WaybillLate, WaybillMoved, WaybillsCreated } from '#fulfilment'
 import type { OrderCancelled, OrderMoved, OrderPlaced } from '#orders'
 import type { PaymentsMoved } from '#payments'
 import type { DeliveredEvent } from '#platform/events.ts'
@@ -271,6 +271,31 @@ export const partnerMessages: readonly PartnerMessage[] = [
     }),
   }),
   message({
+    name: 'waybill.late',
+    version: 1,
+    about: 'a waybill waits with its warehouse or merchant longer than was promised',
+    event: 'fulfilment.waybill_late',
+    schema: Type.Object(
+      {
+        waybillId: id,
+        orderId: id,
+        merchantId: Type.Union([Type.String(), Type.Null()], { description: 'null: our own warehouse' }),
+        state: Type.String(),
+        since: when,
+        promisedAt: when,
+      },
+      closed,
+    ),
+    of: ({ waybillId, orderId, merchantId, state, since, promisedAt }: WaybillLate) => ({
+      waybillId,
+      orderId,
+      merchantId,
+      state,
+      since,
+      promisedAt,
+    }),
+  }),
+  message({
     name: 'shipment.milestone_reached',
     version: 1,
     about: 'a shipment reached a milestone',
@@ -307,6 +332,7 @@ export const partners: readonly Partner[] = [
     name: 'wms',
     about: 'warehouse system: prepares what is released to our own warehouse',
     takes: {
+      'waybill.late': ({ merchantId }: { merchantId: string | null }) => merchantId === null,
       'waybill.released': ({ merchantId, purpose }: { merchantId: string | null; purpose: string }) =>
         merchantId === null && purpose !== 'return',
       'waybill.moved': ({ to }: { to: string }) => to === 'cancelled',

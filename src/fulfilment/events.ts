@@ -62,12 +62,24 @@ export interface RowsSplit {
   readonly itemNos: readonly number[]
 }
 
+/** A waybill waits with its warehouse or merchant longer than was promised; told once for each stay in a state. */
+export interface WaybillLate {
+  readonly waybillId: number
+  readonly orderId: number
+  /** null: our own warehouse. */
+  readonly merchantId: string | null
+  readonly state: WaybillState
+  readonly since: string
+  readonly promisedAt: string
+}
+
 export const fulfilmentEventTypes = {
   waybillsCreated: 'fulfilment.waybills_created',
   waybillRescheduled: 'fulfilment.waybill_rescheduled',
   waybillMoved: 'fulfilment.waybill_moved',
   callOffFailed: 'fulfilment.call_off_failed',
   rowsSplit: 'fulfilment.rows_split',
+  waybillLate: 'fulfilment.waybill_late',
 } as const
 
 type Described = Pick<

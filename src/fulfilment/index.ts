@@ -17,6 +17,7 @@ import {
   routeWaybills,
 } from './move-waybills.ts'
 import { operations } from './operations.ts'
+import { type Promises, watchPromises } from './promises.ts'
 import { type StatePage, waybillsById, waybillsByOrder, waybillsByState } from './waybill-store.ts'
 
 export { type CancelledWaybills, type CancelWaybills } from './cancel-waybills.ts'
@@ -27,6 +28,7 @@ export {
   fulfilmentEventTypes,
   type CallOffFailed,
   type RowsSplit,
+  type WaybillLate,
   type WaybillMoved,
   type WaybillRescheduled,
   type WaybillsCreated,
@@ -39,6 +41,7 @@ export { quotaEffects, returnLifeCycle, type WaybillState, wayToTheDoor, waybill
 export { type FindByContainer, merchantOperations } from './merchant-operations.ts'
 export type { MadeWaybill, MakeWaybill } from './make-waybills.ts'
 export type { CancelWaybill, MoveWaybill, RescheduleWaybill, RouteWaybill } from './move-waybills.ts'
+export type { Promises } from './promises.ts'
 export type { Destination, PaidSection, Purpose, SkuType, SlotChoice, Waybill, WaybillItem } from './waybill.ts'
 export type { StatePage, StoredWaybill } from './waybill-store.ts'
 
@@ -62,6 +65,8 @@ export function openFulfilment() {
     releaseWaybills: (context: WriteContext, commands: readonly ReleaseWaybill[]) => releaseWaybills(context, commands),
     /** Gives slots of waybills back whose holds have lasted too long, a page at a time; returns how many it looked at. */
     expireHolds: (context: WriteContext, most?: number) => expireHolds(context, most),
+    /** Notices and tells what waits longer than was promised, a page at a time; returns how many. */
+    watchPromises: (context: WriteContext, promises: Promises, most?: number) => watchPromises(context, promises, most),
     /** Books pickups for claims, and calls them off. */
     fetchGoods: (context: WriteContext, commands: readonly FetchGoods[]) => fetchGoods(context, commands),
     keepGoods: (context: WriteContext, commands: readonly KeepGoods[]) => keepGoods(context, commands),

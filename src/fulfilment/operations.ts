@@ -6,6 +6,7 @@ import { unknownWaybill } from './change-waybills.ts'
 import { openHolds } from './hold-store.ts'
 import { waybillLifeCycle, waybillStates } from './lifecycle.ts'
 import { type MoveWaybill, moveWaybills } from './move-waybills.ts'
+import { listLate } from './promises.ts'
 import { eachAlone, exact, HistoryView, HoldsView, Id, Instant, instantOf, MovedView, Slot, State, viewOf, WaybillView } from './schemas.ts'
 import { waybillsById, waybillsByOrder, waybillsByState } from './waybill-store.ts'
 import { historyOf } from './waybill-writer.ts'
@@ -141,4 +142,4 @@ const list = query({
   },
 })
 
-export const operations: readonly Operation[] = [update, ...actOperations, get, listByOrder, list]
+export const operations: readonly Operation[] = [update, ...actOperations, get, listByOrder, list, listLate]

@@ -112,3 +112,18 @@ test('a rush lasts as long as many callers wait, however long one batch takes, a
   expect(new Set(codes(await Promise.all(calls)))).toEqual(new Set(['ok']))
   await expect.poll(() => runner.pressing(), { timeout: 5_000 }).toBe(false)
 })
+
+test('one caller with twenty commands is no rush, and one with a thousand is', async () => {
+  runner = open()
+  let openGate = (): void => undefined
+  gate = new Promise((resolve) => {
+    openGate = resolve
+  })
+  const commandsOf = (count: number) => Array.from({ length: count }, (_, n) => ({ context, input: { name: `gate-of-${count}-${n}` } }))
+  const twenty = runner.runMany('things.put', commandsOf(20))
+  expect(runner.pressing()).toBe(false)
+  const thousand = runner.runMany('things.put', commandsOf(1_000))
+  expect(runner.pressing()).toBe(true)
+  openGate()
+  expect((await Promise.all([twenty, thousand])).flat().every(({ ok }) => ok)).toBe(true)
+})

@@ -23,7 +23,6 @@ export class Batcher<Entry, Result> {
   readonly #options: BatcherOptions<Entry, Result>
   #queue: Waiting<Entry, Result>[] = []
   #underWay = 0
-  #inBatches = 0
   /** How many are worth waiting for after a batch has returned; 0 when nothing is waited for. */
   #enough = 0
   #timer: NodeJS.Timeout | NodeJS.Immediate | undefined
@@ -31,11 +30,6 @@ export class Batcher<Entry, Result> {
 
   constructor(options: BatcherOptions<Entry, Result>) {
     this.#options = options
-  }
-
-  /** Entries that wait or are under way: callers who have no answer yet. */
-  get unanswered(): number {
-    return this.#queue.length + this.#inBatches
   }
 
   /** The result of this entry, or undefined at once when too many are waiting. */
@@ -74,10 +68,8 @@ export class Batcher<Entry, Result> {
     if (this.#queue.length === 0 || this.#underWay >= this.#options.concurrent) return
     const batch = this.#queue.splice(0, this.#options.largest)
     this.#underWay += 1
-    this.#inBatches += batch.length
     void this.#run(batch).finally(() => {
       this.#underWay -= 1
-      this.#inBatches -= batch.length
       if (this.#queue.length > 0) this.#gather(batch.length)
       else if (this.#underWay === 0) for (const resolve of this.#idle.splice(0)) resolve()
     })

@@ -71,6 +71,12 @@ export const configSchema = Type.Object(
     ),
     commandQueueMost: number({ about: 'commands that may wait in one queue after Prefer: respond-async' }, 1, 10_000_000),
     confirmAfterDays: number({ about: 'days after the last delivery of an order until it counts as confirmed' }, 1, 365),
+    acknowledgeWithinMin: number(
+      { about: 'minutes that a released waybill may wait for its warehouse or merchant to acknowledge it' },
+      1,
+      100_000,
+    ),
+    pickWithinMin: number({ about: 'minutes that an acknowledged waybill may wait until it is picked' }, 1, 100_000),
     webhookTimeoutMs: number({ about: 'longest time that one call to a webhook endpoint of a partner may take' }, 100, 60_000),
     partners: Type.Optional(
       text(
@@ -176,6 +182,8 @@ const defaults = {
   commandQueueMost: 10_000,
   webhookTimeoutMs: 10_000,
   confirmAfterDays: 14,
+  acknowledgeWithinMin: 30,
+  pickWithinMin: 120,
   // Loopback: a first start must not open a machine to its network. Containers set 0.0.0.0.
   httpHost: '127.0.0.1',
   httpPort: 8080,

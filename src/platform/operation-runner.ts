@@ -72,6 +72,8 @@ interface Prepared {
 const deadlineMs = 15_000
 /** At 400 requests/s about two callers wait at any moment; sixteen are a rush. */
 const rushOfCallers = 16
+/** So are this many commands, of however few callers; one who moves twenty waybills at once is none. */
+const rushOfCommands = 512
 /** A rush is over when it has not been seen for this long: right after each large batch, for a moment, nobody waits. */
 const rushLastsMs = 250
 const mostWaitingBatches = 64
@@ -168,26 +170,32 @@ export function openRunner(options: RunnerOptions): Runner {
     return outcome
   }
 
+  /** Callers of high-priority operations who have no answer yet, and their commands. */
+  let highCallers = 0
+  let highCommands = 0
   let rushAtMs = Number.NEGATIVE_INFINITY
+  const noteRush = (): void => {
+    if (highCallers >= rushOfCallers || highCommands >= rushOfCommands) rushAtMs = performance.now()
+  }
   const pressing = (): boolean => {
     // Not at the moment of a call alone: a large batch that is long under way is a rush all that time.
-    if (waitingInARush()) rushAtMs = performance.now()
+    noteRush()
     return performance.now() - rushAtMs < rushLastsMs
   }
-  const enter = (part: Prepared, entry: Entry): Promise<Outcome<unknown>> => {
-    const batcher = batcherOf(part, entry.call.context)
-    const answer = batcher.add(entry)
-    if (part.operation.priority === 'high' && batcher.unanswered >= rushOfCallers) rushAtMs = performance.now()
-    return answer ?? Promise.resolve(overloaded())
-  }
-
-  const waitingInARush = (): boolean => {
-    for (const { operation, batchers } of prepared.values()) {
-      if (operation.priority !== 'high') continue
-      for (const { unanswered } of batchers.values()) if (unanswered >= rushOfCallers) return true
+  const asCaller = async <T>({ priority }: Operation, commands: number, answer: () => Promise<T>): Promise<T> => {
+    if (priority !== 'high') return answer()
+    highCallers += 1
+    highCommands += commands
+    noteRush()
+    try {
+      return await answer()
+    } finally {
+      highCallers -= 1
+      highCommands -= commands
     }
-    return false
   }
+  const enter = (part: Prepared, entry: Entry): Promise<Outcome<unknown>> =>
+    batcherOf(part, entry.call.context).add(entry) ?? Promise.resolve(overloaded())
 
   const overloaded = (): Outcome<never> =>
     refused('platform.overloaded', 'Too many calls are waiting; try again with the same idempotency key.', undefined, {
@@ -201,7 +209,7 @@ export function openRunner(options: RunnerOptions): Runner {
       const part = preparedOf(operationId)
       const entry = check(part, call)
       if ('ok' in entry) return finish(part.operation, call, started, entry)
-      const queued = () => enter(part, entry)
+      const queued = () => asCaller(part.operation, 1, () => enter(part, entry))
       const { traces } = options
       const outcome = await (traces === undefined
         ? queued()
@@ -216,11 +224,13 @@ export function openRunner(options: RunnerOptions): Runner {
       const started = performance.now()
       const part = preparedOf(operationId)
       const limited = countOf(part, calls, admitted)
-      const outcomes = await Promise.all(
-        calls.map((call) => {
-          const entry = check(part, call, limited)
-          return 'ok' in entry ? Promise.resolve(entry) : enter(part, entry)
-        }),
+      const outcomes = await asCaller(part.operation, calls.length, () =>
+        Promise.all(
+          calls.map((call) => {
+            const entry = check(part, call, limited)
+            return 'ok' in entry ? Promise.resolve(entry) : enter(part, entry)
+          }),
+        ),
       )
       calls.forEach((call, index) => {
         finish(part.operation, call, started, outcomes[index] ?? overloaded())
