@@ -2,7 +2,7 @@ import { orderOf, seeded } from '#partners/made-city/index.ts'
 import type { LoadRequest } from './http-load.ts'
 import type { BenchHouse } from './server-process.ts'
 
-/** What a day left behind, to ask for. */
+/** What thirty days left behind, to ask for; each list begins with today and goes back. */
 export interface Past {
   readonly numbers: readonly string[]
   readonly orderIds: readonly number[]
@@ -53,6 +53,8 @@ const movesAtOnce = 20
 export function openMix(house: BenchHouse, past: Past, seed: number): Mix {
   const random = seeded(seed)
   const one = <T>(of: readonly T[]): T => of[Math.floor(random() * of.length)] as T
+  // People ask about what is on its way: four questions of five are about the last three days, the others about any day.
+  const asked = <T>(of: readonly T[]): T => of[Math.floor(random() * of.length * (random() < 0.8 ? 0.1 : 1))] as T
   const total = shares.reduce((sum, [, share]) => sum + share, 0)
   const run = Date.now().toString(36)
   const own: string[] = []
@@ -80,25 +82,25 @@ export function openMix(house: BenchHouse, past: Past, seed: number): Mix {
       case 'place order':
         return post(kind, '/v1/orders', { ...orderOf(sent, seed, (at) => house.city.address(at)), customerId: one(past.customers) })
       case 'order':
-        return get(kind, `/v1/orders/${random() < 0.5 && own.length > 0 ? one(own) : one(past.numbers)}`)
+        return get(kind, `/v1/orders/${random() < 0.5 && own.length > 0 ? one(own) : asked(past.numbers)}`)
       case 'orders of a customer':
-        return get(kind, `/v1/orders?customerId=${one(past.customers)}&limit=20`)
+        return get(kind, `/v1/orders?customerId=${asked(past.customers)}&limit=20`)
       case 'timeline of an order':
-        return get(kind, `/v1/orders/${one(past.numbers)}/timeline`)
+        return get(kind, `/v1/orders/${asked(past.numbers)}/timeline`)
       case 'payments of an order':
-        return get(kind, `/v1/payments/${one(past.orderIds)}`)
+        return get(kind, `/v1/payments/${asked(past.orderIds)}`)
       case 'waybills of an order':
-        return get(kind, `/v1/orders/${one(past.orderIds)}/waybills`)
+        return get(kind, `/v1/orders/${asked(past.orderIds)}/waybills`)
       case 'waybill':
-        return get(kind, `/v1/waybills/${one(past.waybillIds)}`)
+        return get(kind, `/v1/waybills/${asked(past.waybillIds)}`)
       case 'track of a waybill':
-        return get(kind, `/v1/waybills/${one(past.waybillIds)}/track`)
+        return get(kind, `/v1/waybills/${asked(past.waybillIds)}/track`)
       case 'slots that are free':
         return get(kind, `/v1/slots/availability?lat=${address.lat}&lng=${address.lng}&skuType=dry&days=3`)
       case 'assignments of an order':
-        return get(kind, `/v1/orders/${one(past.orderIds)}/assignments`)
+        return get(kind, `/v1/orders/${asked(past.orderIds)}/assignments`)
       case 'route':
-        return get(kind, `/v1/routes/${one(past.routeIds)}`)
+        return get(kind, `/v1/routes/${asked(past.routeIds)}`)
       case 'zone of an address':
         return get(kind, `/v1/zones/locate?lat=${address.lat}&lng=${address.lng}`)
       case 'hold':
