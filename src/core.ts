@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { type Analytics, openAnalytics } from '#analytics'
 import { type Containers, openContainers } from '#containers'
 import { openFlows } from '#flows'
-import { type Fulfilment, merchantOperations, openFulfilment, waybillLifeCycle, type WaybillState } from '#fulfilment'
+import { type Fulfilment, isBeingPrepared, merchantOperations, openFulfilment, stepsBetween, waybillLifeCycle, type WaybillState } from '#fulfilment'
 import type { CheckResult } from '#kernel/check.ts'
 import type { Clock } from '#kernel/time.ts'
 import { type Ledger, openLedger } from '#ledger'
@@ -28,6 +28,7 @@ import type { ShadowKeys } from '#platform/shadow-header.ts'
 import type { Traces } from '#platform/traces.ts'
 import { openRouting, type Routing } from '#routing'
 import { openTracking, type Tracking } from '#tracking'
+import { openWarehousing, type Warehousing } from '#warehousing'
 import { type Contexts, checkAll, houseScope } from './check.ts'
 import type { Engines } from './engines.ts'
 import type { SandboxEngine } from '#partners/sandbox-pg/index.ts'
@@ -62,6 +63,7 @@ export interface Core {
   readonly routing: Routing
   readonly tracking: Tracking
   readonly containers: Containers
+  readonly warehousing: Warehousing
   /** All invariants of one traffic's database, each with its breaks. */
   check(traffic: Traffic): Promise<CheckResult[]>
   /** Finishes what is under way and lets go of everything; the engines stay open. */
@@ -121,6 +123,15 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
       return new Map([...found].map(([id, waybill]) => [id, { ...waybill, ended: endedOf(waybill.state) }]))
     },
   })
+  const warehousing = openWarehousing({
+    async findPreparable({ traffic, rehearsalId }, waybillIds) {
+      const scope = { traffic, rehearsalId }
+      const found = await databases.of('fulfilment').read(scope, (context) => fulfilment.waybillsById(context, waybillIds))
+      // What is packed needs no second instruction.
+      const ours = [...found.values()].filter((each) => each.merchant === '' && isBeingPrepared(each) && stepsBetween(each, 'packed') !== undefined)
+      return new Map(ours.map((waybill) => [waybill.waybillId, { ...waybill, destination: { ...waybill.destination } }]))
+    },
+  })
   const authentication = openAuthentication(databases.of('platform'), () => clock.now().getTime())
   const merchants = openMerchants({ keys: authentication })
   // Waybills are fulfilment's, what is in containers is not: the composition lets one ask the other.
@@ -141,6 +152,7 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
       fulfilment,
       routing,
       tracking,
+      warehousing,
       exchange: partners.exchange,
       partners: partners.partners,
       databases,
@@ -153,7 +165,9 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
     log,
   })
   later.relay = relay
-  const operations = operationsOf({ orders, payments, ledger, messaging, fulfilment, routing, tracking, containers, merchants, portal })
+  const operations = operationsOf({
+    ...{ orders, payments, ledger, messaging, fulfilment, routing, tracking, containers, merchants, warehousing, portal },
+  })
   const runner = openRunner({
     operations,
     databases,
@@ -221,9 +235,10 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
     routing,
     tracking,
     containers,
+    warehousing,
     check: async (traffic) => [
-      ...(await checkAll(traffic, databases, relay, { orders, payments, ledger, analytics, fulfilment, routing, tracking, containers })),
-      ...(await partners.check(traffic, { orders, fulfilment })),
+      ...(await checkAll(traffic, databases, relay, { orders, payments, ledger, analytics, fulfilment, routing, tracking, containers, warehousing })),
+      ...(await partners.check(traffic, { orders, fulfilment, warehousing })),
     ],
     async close() {
       await partners.stop()
@@ -271,6 +286,7 @@ export function operationsOf({
   tracking,
   containers,
   merchants,
+  warehousing,
   portal,
 }: Omit<Contexts, 'analytics'> & {
   readonly messaging: Messaging
@@ -278,7 +294,7 @@ export function operationsOf({
   /** What merchants ask of their waybills. */
   readonly portal: { readonly operations: readonly Operation[] }
 }): Operation[] {
-  const contexts = [orders, payments, ledger, fulfilment, routing, tracking, containers, merchants, portal, messaging]
+  const contexts = [orders, payments, ledger, fulfilment, routing, tracking, containers, merchants, warehousing, portal, messaging]
   return [...contexts.flatMap(({ operations }) => operations), ...commandOperations]
 }
 
@@ -291,6 +307,7 @@ const contextsWithMessages = [
   'tracking',
   'containers',
   'merchants',
+  'warehousing',
   'messaging',
 ] as const satisfies readonly ContextName[]
 const pruneIdempotency = new Map(

@@ -21,6 +21,7 @@ export const contextNames = [
   'analytics',
   'containers',
   'merchants',
+  'warehousing',
 ] as const
 export type ContextName = (typeof contextNames)[number]
 
