@@ -39,7 +39,8 @@ export async function compareWithPartners(scope: Scope, options: PartnerLogs): P
     if (line === undefined) untold.push(`${name} is ${order.state}, and the warehouse was never told`)
     else {
       const furthest = line.asked.at(-1)
-      if (furthest !== undefined && isBehind(order, furthest)) behind.push(`${name} is ${order.state}, and the warehouse has it ${furthest}`)
+      if (furthest !== undefined && isBehind(order, furthest))
+        behind.push(`${name} is ${order.state}, and the warehouse has it ${furthest}`)
       missing.push(...missed(order, line))
     }
   }
@@ -58,7 +59,10 @@ export async function compareWithPartners(scope: Scope, options: PartnerLogs): P
       breaks: [...wms.twice, ...(wms.told === 0 ? [] : untold)].slice(0, namedMost),
     },
     { check: 'partners: what warehouse and sorter have done, sales orders and waybills have passed', breaks: behind.slice(0, namedMost) },
-    { check: 'partners: what the warehouse found missing is missing in its sales orders, and nothing else', breaks: missing.slice(0, namedMost) },
+    {
+      check: 'partners: what the warehouse found missing is missing in its sales orders, and nothing else',
+      breaks: missing.slice(0, namedMost),
+    },
     {
       check: 'partners: warehouse and sorter know of nothing that we do not have',
       breaks: [...unknown].slice(0, namedMost).map((name) => `${name} is in a log only`),
@@ -77,7 +81,8 @@ async function readOf(lines: AsyncIterable<SandboxLogLine>, kind: string, nameOf
     if (!line.topic.endsWith(`.${kind}`) || line.asked.length === 0) continue
     const name = nameOfBody(line.body as never)
     const before = lineOf.get(name)
-    if (before !== undefined && before.id !== line.id && twice.length < namedMost) twice.push(`${name} was told as ${before.id} and as ${line.id}`)
+    if (before !== undefined && before.id !== line.id && twice.length < namedMost)
+      twice.push(`${name} was told as ${before.id} and as ${line.id}`)
     lineOf.set(name, line)
     told += 1
   }

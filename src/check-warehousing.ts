@@ -42,7 +42,8 @@ export async function checkSalesOrders(
     const orders = await databases.of('warehousing').read(scope, (context) => warehousing.salesOrdersPage(context, after, pageOf))
     const ids = orders.flatMap(({ waybillId, state }) => (waybillId === null || isEnded(state) ? [] : [waybillId]))
     const waybills = await databases.of('fulfilment').read(scope, (context) => fulfilment.waybillsById(context, ids))
-    for (const order of orders) if (order.waybillId !== null && !isEnded(order.state)) apart.push(...differences(order, waybills.get(order.waybillId)))
+    for (const order of orders)
+      if (order.waybillId !== null && !isEnded(order.state)) apart.push(...differences(order, waybills.get(order.waybillId)))
     if (orders.length < pageOf) break
     after = orders.at(-1)?.salesOrderId ?? 0
   }
@@ -70,7 +71,9 @@ export function differences(order: SalesOrder, waybill: StoredWaybill | undefine
   if (ask !== waybill.ask) return state === 'packed' ? [] : [`${name} is ${state}, and waybill ${waybillId} is planned again`]
   if (!isBeingPrepared(waybill)) {
     // What is packed may have left, come back or be lost; only what is called off before that goes back to its shelf.
-    return state === 'packed' && stands !== 'cancelled' && stands !== 'created' ? [] : [`${name} is ${state}, its waybill ${waybillId} is ${stands}`]
+    return state === 'packed' && stands !== 'cancelled' && stands !== 'created'
+      ? []
+      : [`${name} is ${state}, its waybill ${waybillId} is ${stands}`]
   }
   const found: string[] = []
   const least = { created: 'released', accepted: 'acknowledged', picking: 'acknowledged', picked: 'picked', packed: 'packed' } as const
@@ -80,9 +83,11 @@ export function differences(order: SalesOrder, waybill: StoredWaybill | undefine
   if (at(stands) >= at('packed') && rankOf(state) < rankOf('packed')) found.push(`waybill ${waybillId} is ${stands}, ${name} is ${state}`)
   const wanted = new Map(lines.map(({ itemNo, quantity, short }) => [itemNo, quantity - short]))
   for (const { itemNo, quantity } of waybill.items) {
-    if (wanted.get(itemNo) !== quantity) found.push(`waybill ${waybillId} carries ${quantity} of item ${itemNo}, ${name} has ${wanted.get(itemNo) ?? 0}`)
+    if (wanted.get(itemNo) !== quantity)
+      found.push(`waybill ${waybillId} carries ${quantity} of item ${itemNo}, ${name} has ${wanted.get(itemNo) ?? 0}`)
     wanted.delete(itemNo)
   }
-  for (const [itemNo, quantity] of wanted) if (quantity > 0) found.push(`${name} has ${quantity} of item ${itemNo}, waybill ${waybillId} none`)
+  for (const [itemNo, quantity] of wanted)
+    if (quantity > 0) found.push(`${name} has ${quantity} of item ${itemNo}, waybill ${waybillId} none`)
   return found
 }

@@ -2,7 +2,15 @@ import { randomBytes } from 'node:crypto'
 import { type Analytics, openAnalytics } from '#analytics'
 import { type Containers, openContainers } from '#containers'
 import { openFlows } from '#flows'
-import { type Fulfilment, isBeingPrepared, merchantOperations, openFulfilment, stepsBetween, waybillLifeCycle, type WaybillState } from '#fulfilment'
+import {
+  type Fulfilment,
+  isBeingPrepared,
+  merchantOperations,
+  openFulfilment,
+  stepsBetween,
+  waybillLifeCycle,
+  type WaybillState,
+} from '#fulfilment'
 import type { CheckResult } from '#kernel/check.ts'
 import type { Clock } from '#kernel/time.ts'
 import { type Ledger, openLedger } from '#ledger'
@@ -128,7 +136,9 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
       const scope = { traffic, rehearsalId }
       const found = await databases.of('fulfilment').read(scope, (context) => fulfilment.waybillsById(context, waybillIds))
       // What is packed needs no second instruction.
-      const ours = [...found.values()].filter((each) => each.merchant === '' && isBeingPrepared(each) && stepsBetween(each, 'packed') !== undefined)
+      const ours = [...found.values()].filter(
+        (each) => each.merchant === '' && isBeingPrepared(each) && stepsBetween(each, 'packed') !== undefined,
+      )
       return new Map(ours.map((waybill) => [waybill.waybillId, { ...waybill, destination: { ...waybill.destination } }]))
     },
   })
@@ -166,7 +176,17 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
   })
   later.relay = relay
   const operations = operationsOf({
-    ...{ orders, payments, ledger, messaging, fulfilment, routing, tracking, containers, merchants, warehousing, portal },
+    orders,
+    payments,
+    ledger,
+    messaging,
+    fulfilment,
+    routing,
+    tracking,
+    containers,
+    merchants,
+    warehousing,
+    portal,
   })
   const runner = openRunner({
     operations,
@@ -237,7 +257,17 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
     containers,
     warehousing,
     check: async (traffic) => [
-      ...(await checkAll(traffic, databases, relay, { orders, payments, ledger, analytics, fulfilment, routing, tracking, containers, warehousing })),
+      ...(await checkAll(traffic, databases, relay, {
+        orders,
+        payments,
+        ledger,
+        analytics,
+        fulfilment,
+        routing,
+        tracking,
+        containers,
+        warehousing,
+      })),
       ...(await partners.check(traffic, { orders, fulfilment, warehousing })),
     ],
     async close() {

@@ -10,8 +10,16 @@ import { type WarehouseFlowDeps, waybillToWarehouse } from './waybill-to-warehou
 
 export { exchangeToOperations } from './exchange-to-operations.ts'
 export { type Partner, type PartnerMessage, partnerMessages, partners } from './partner-messages.ts'
+export { waybillToWarehouse } from './waybill-to-warehouse.ts'
 
-type Deps = FlowDeps & MoneyFlowDeps & RouteFlowDeps & TrackFlowDeps & PartnerFlowDeps & FactsFlowDeps & ExchangeFlowDeps & WarehouseFlowDeps
+type Deps = FlowDeps &
+  MoneyFlowDeps &
+  RouteFlowDeps &
+  TrackFlowDeps &
+  PartnerFlowDeps &
+  FactsFlowDeps &
+  ExchangeFlowDeps &
+  WarehouseFlowDeps
 
 /** All processes that span contexts, as consumers for the relay. */
 export function openFlows(deps: Deps): Consumer[] {

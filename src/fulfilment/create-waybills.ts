@@ -40,7 +40,16 @@ export async function createWaybills(context: WriteContext, commands: readonly C
       const originId = replaces === undefined ? null : (carrierOf(known.get(orderId) ?? [], replaces)?.waybillId ?? null)
       // What was on back order comes by the part that paid for it, and the first delivery of that part has its place.
       const isTaken = known.get(orderId)?.some((waybill) => waybill.part === part && isLike(waybill, plan))
-      const born = { orderId, orderNumber, part: isTaken ? parts.next(orderId) : part, originId, claimId: null, madeBy: null, reference: null, cause: 'fulfilment.create' }
+      const born = {
+        orderId,
+        orderNumber,
+        part: isTaken ? parts.next(orderId) : part,
+        originId,
+        claimId: null,
+        madeBy: null,
+        reference: null,
+        cause: 'fulfilment.create',
+      }
       asked.push({ ...plan, items, ...born, actor, commandId })
     }
   }

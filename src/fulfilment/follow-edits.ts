@@ -69,7 +69,9 @@ export async function followEdits(context: WriteContext, commands: readonly Foll
   )
   await context.announce(applied.flatMap((each) => eventsOf(each, context.now)))
   await context.announce(fittings.flatMap(({ told }) => told))
-  await context.announce([...after.values()].flatMap((next) => (before.get(next.waybillId)?.items === next.items ? [] : contentsEvent(next))))
+  await context.announce(
+    [...after.values()].flatMap((next) => (before.get(next.waybillId)?.items === next.items ? [] : contentsEvent(next))),
+  )
   const born = await bear(
     context,
     fittings.flatMap((fitting) => fitting.newWaybills(parts)),

@@ -38,7 +38,16 @@ export type { FetchedGoods, FetchGoods, KeepGoods } from './fetch-goods.ts'
 export type { EditedSection, FollowEdit, Followed } from './follow-edits.ts'
 export type { HeldWaybill, HoldWaybill, ReleaseWaybill } from './hold-waybills.ts'
 export { type HoldKind, holdKinds, holdTable } from './holds.ts'
-export { isBeingPrepared, quotaEffects, returnLifeCycle, stepsBetween, type WaybillState, wayToTheDoor, waybillLifeCycle, waybillStates } from './lifecycle.ts'
+export {
+  isBeingPrepared,
+  quotaEffects,
+  returnLifeCycle,
+  stepsBetween,
+  type WaybillState,
+  wayToTheDoor,
+  waybillLifeCycle,
+  waybillStates,
+} from './lifecycle.ts'
 export { type FindByContainer, merchantOperations } from './merchant-operations.ts'
 export type { MadeWaybill, MakeWaybill } from './make-waybills.ts'
 export type { CancelWaybill, MoveWaybill, RescheduleWaybill, RouteWaybill } from './move-waybills.ts'

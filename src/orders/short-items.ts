@@ -38,7 +38,11 @@ export function shortItems(order: Order, { items, policy }: ShortItems): Outcome
     }
   }
   if (wanted.size === 0) return accepted(unchanged(order))
-  const { order: split, taken, splits } = takeRows(
+  const {
+    order: split,
+    taken,
+    splits,
+  } = takeRows(
     order,
     [...wanted].map(([item, quantity]): Picked => ({ item, quantity, field: '' })),
   )
@@ -47,7 +51,8 @@ export function shortItems(order: Order, { items, policy }: ShortItems): Outcome
   return accepted(settle(order, draft, policy === 'cancel' ? { splits } : {}))
 }
 
-const familyOf = (item: OrderItem): number => (lineOf(item).originKind === 'split' ? (lineOf(item).originItemNo ?? item.itemNo) : item.itemNo)
+const familyOf = (item: OrderItem): number =>
+  lineOf(item).originKind === 'split' ? (lineOf(item).originItemNo ?? item.itemNo) : item.itemNo
 const isSibling = (a: OrderItem, b: OrderItem): boolean => a.sectionNo === b.sectionNo && familyOf(a) === familyOf(b)
 
 /** The goods are there: what waits for them is announced as paid again, and gets a waybill. Until that has a route it may be said again. */

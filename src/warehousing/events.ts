@@ -62,7 +62,16 @@ const keyOf = ({ waybillId, salesOrderId }: SalesOrder): string => (waybillId ==
 export function describedEvent(type: 'made' | 'changed', order: SalesOrder, by: Cause): NewEvent {
   const { salesOrderId, waybillId, orderId, orderNumber, warehouse, pickFlow, wave, skuType, slot, destination } = order
   const payload: SalesOrderMade = {
-    ...{ salesOrderId, waybillId, orderId, orderNumber, warehouse, pickFlow, wave, skuType, slot, destination },
+    salesOrderId,
+    waybillId,
+    orderId,
+    orderNumber,
+    warehouse,
+    pickFlow,
+    wave,
+    skuType,
+    slot,
+    destination,
     lines: order.lines.map(({ itemNo, sku, quantity, short }: SalesLine) => ({ itemNo, sku, quantity, short })),
     transferredFrom: order.transferredFrom,
     by,
@@ -78,8 +87,19 @@ export function movedEvent(
 ): NewEvent {
   const { salesOrderId, waybillId, orderId, warehouse, shortPolicy, version, movedAt } = after
   const payload: SalesOrderMoved = {
-    ...{ salesOrderId, waybillId, orderId, warehouse, from: before.state, to: after.state, by: told.by, missing: told.missing },
-    ...{ shortPolicy, transferredTo: told.transferredTo ?? null, reason: told.reason, version, occurredAt: movedAt.toISOString() },
+    salesOrderId,
+    waybillId,
+    orderId,
+    warehouse,
+    from: before.state,
+    to: after.state,
+    by: told.by,
+    missing: told.missing,
+    shortPolicy,
+    transferredTo: told.transferredTo ?? null,
+    reason: told.reason,
+    version,
+    occurredAt: movedAt.toISOString(),
   }
   return { key: keyOf(after), type: warehousingEventTypes.moved, payload }
 }

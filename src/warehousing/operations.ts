@@ -44,7 +44,8 @@ const createWith = (findPreparable: FindPreparable) =>
     id: 'sales_orders.create',
     ...ofSalesOrders,
     audited: true,
-    summary: 'Tells a warehouse to prepare a released waybill that has no sales order, or lines of its own; the same reference again makes nothing',
+    summary:
+      'Tells a warehouse to prepare a released waybill that has no sales order, or lines of its own; the same reference again makes nothing',
     input: Type.Object(
       {
         reference: Type.String({ minLength: 1, maxLength: 100 }),
@@ -183,10 +184,7 @@ const View = Type.Object(
     skuType: SkuType,
     slot: Type.Union([Type.Object({ date: Type.String(), code: Type.String() }, exact), Type.Null()]),
     lines: Type.Array(
-      Type.Object(
-        { itemNo: ItemNo, sku: Type.String(), quantity: Type.Integer(), picked: Type.Integer(), short: Type.Integer() },
-        exact,
-      ),
+      Type.Object({ itemNo: ItemNo, sku: Type.String(), quantity: Type.Integer(), picked: Type.Integer(), short: Type.Integer() }, exact),
     ),
     state: State,
     version: Type.Integer(),
@@ -238,7 +236,11 @@ const get = query({
       const order = orders.get(id)
       if (order === undefined) return unknownSalesOrder(id)
       const history = (histories.get(id) ?? []).map(({ level, from_state: from, to_state: to, cause, actor, occurred_at: at }) => ({
-        ...{ level, from, to, cause, actor },
+        level,
+        from,
+        to,
+        cause,
+        actor,
         at: at.toISOString(),
       }))
       return accepted({ salesOrder: viewOf(order), history })
@@ -279,8 +281,13 @@ const WarehouseView = Type.Object(
     warehouse: Code,
     name: Type.String({ minLength: 1, maxLength: 200 }),
     pickFlow: Flow,
-    shortPolicy: Type.Enum([...shortPolicies], { description: 'what becomes of missing pieces: the order gives them up, or waits for them' }),
-    skuTypes: Type.Array(SkuType, { maxItems: 3, description: 'waybills of these kinds go to the first warehouse by code that has their kind' }),
+    shortPolicy: Type.Enum([...shortPolicies], {
+      description: 'what becomes of missing pieces: the order gives them up, or waits for them',
+    }),
+    skuTypes: Type.Array(SkuType, {
+      maxItems: 3,
+      description: 'waybills of these kinds go to the first warehouse by code that has their kind',
+    }),
   },
   exact,
 )

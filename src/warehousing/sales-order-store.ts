@@ -139,8 +139,7 @@ export async function workOf(context: ReadContext, pages: readonly WorkPage[]): 
   return lists
 }
 
-export interface NewSalesOrder
-  extends Omit<SalesOrder, 'salesOrderId' | 'state' | 'version' | 'createdAt' | 'movedAt'> {
+export interface NewSalesOrder extends Omit<SalesOrder, 'salesOrderId' | 'state' | 'version' | 'createdAt' | 'movedAt'> {
   readonly cause: string
   readonly actor: string
   readonly commandId: string
@@ -266,7 +265,15 @@ export async function updateSalesOrders(
   ])
 }
 
-const historyOfIds = statement<{ root: number; level: string; from_state: string; to_state: string; cause: string; actor: string; occurred_at: Date }>(
+const historyOfIds = statement<{
+  root: number
+  level: string
+  from_state: string
+  to_state: string
+  cause: string
+  actor: string
+  occurred_at: Date
+}>(
   'warehousing.history',
   `select root, level, from_state, to_state, cause, actor, occurred_at from warehousing.change_log where root = any($1::bigint[])
    order by sequence, position`,

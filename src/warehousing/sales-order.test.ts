@@ -31,12 +31,19 @@ const after = (decided: ReturnType<typeof decideReport>): SalesOrder => {
   if (!decided.ok || decided.value === null) throw new Error(decided.ok ? 'no change' : decided.error.code)
   return decided.value.after
 }
-const codeOf = (decided: ReturnType<typeof decideReport>): string => (decided.ok ? (decided.value === null ? 'none' : 'ok') : decided.error.code)
+const codeOf = (decided: ReturnType<typeof decideReport>): string =>
+  decided.ok ? (decided.value === null ? 'none' : 'ok') : decided.error.code
 
 describe('a report of a warehouse', () => {
   it('walks over those before it, and what it names with too little is missing', () => {
     const decided = decideReport(order(), { report: 'picked', lines: [{ itemNo: 1, picked: 1 }] })
-    expect(after(decided)).toMatchObject({ state: 'picked', lines: [{ picked: 1, short: 2 }, { picked: 1, short: 0 }] })
+    expect(after(decided)).toMatchObject({
+      state: 'picked',
+      lines: [
+        { picked: 1, short: 2 },
+        { picked: 1, short: 0 },
+      ],
+    })
     expect(decided).toMatchObject({ value: { missing: [{ itemNo: 1, quantity: 2 }] } })
   })
 
@@ -72,7 +79,7 @@ describe('a report of a warehouse', () => {
 })
 
 describe('by hand', () => {
-  it('it can be changed and cancelled until it is picked, and no longer', () => {
+  it('can be changed and cancelled until it is picked, and no longer', () => {
     expect(after(decideUpdate(order(), { pickFlow: 'wave', wave: 'w1' }))).toMatchObject({ pickFlow: 'wave', wave: 'w1' })
     expect(codeOf(decideUpdate(order(), { pickFlow: 'by_piece' }))).toBe('none')
     expect(codeOf(decideUpdate(order(), { lines: [{ itemNo: 1, sku: 'a', quantity: 2 }] }))).toBe('warehousing.follows_waybill')
@@ -96,7 +103,12 @@ describe('what a waybill carries', () => {
       { itemNo: 2, sku: 'b', quantity: 1 },
     ]
     expect(codeOf(decideContents(short, same))).toBe('none')
-    const less = after(decideContents(short, [{ itemNo: 1, sku: 'a', quantity: 1 }, { itemNo: 8, sku: 'a', quantity: 1 }]))
+    const less = after(
+      decideContents(short, [
+        { itemNo: 1, sku: 'a', quantity: 1 },
+        { itemNo: 8, sku: 'a', quantity: 1 },
+      ]),
+    )
     expect(less.lines).toEqual([
       { itemNo: 1, sku: 'a', quantity: 2, picked: 0, short: 1 },
       { itemNo: 2, sku: 'b', quantity: 0, picked: 0, short: 0 },

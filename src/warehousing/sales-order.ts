@@ -91,7 +91,8 @@ const stateOf: Readonly<Record<Report, SalesOrderState>> = {
 export function decideReport(order: SalesOrder, { report, lines = [] }: { report: Report; lines?: readonly ReportedLine[] }): Decided {
   if (lines.length > 0 && report !== 'short' && report !== 'picked')
     return refused('warehousing.no_lines_wanted', `only short and picked tell of lines, not ${report}`, '/lines')
-  if (report === 'short' && lines.length === 0) return refused('warehousing.lines_wanted', 'short names the lines that are not whole', '/lines')
+  if (report === 'short' && lines.length === 0)
+    return refused('warehousing.lines_wanted', 'short names the lines that are not whole', '/lines')
   const seen = new Map<number, number>()
   for (const [at, { itemNo, picked }] of lines.entries()) {
     if (seen.has(itemNo)) return refused('warehousing.named_twice', `line ${itemNo} stands there twice`, `/lines/${at}/itemNo`)
@@ -127,7 +128,9 @@ export interface Update {
 export const notChangeable = ({ salesOrderId, state }: SalesOrder, to: string): Outcome<never> =>
   isEnded(state)
     ? refused('warehousing.is_over', `sales order ${salesOrderId} is ${state}`, '/salesOrderId', { state })
-    : refused('warehousing.already_picked', `sales order ${salesOrderId} is ${state} and can not be ${to} any more`, '/salesOrderId', { state })
+    : refused('warehousing.already_picked', `sales order ${salesOrderId} is ${state} and can not be ${to} any more`, '/salesOrderId', {
+        state,
+      })
 
 const isBefore = (order: SalesOrder, state: SalesOrderState): boolean => !isEnded(order.state) && rankOf(order.state) < rankOf(state)
 

@@ -50,11 +50,20 @@ export async function transferSalesOrders(
     const before = asked.get(salesOrderId) ?? successors.get(salesOrderId)
     if (before?.warehouse === code || order.warehouse === code) return accepted({ warehouse: code, changed: false })
     if (before !== undefined || isEnded(order.state))
-      return refused('warehousing.is_over', `sales order ${salesOrderId} is ${before === undefined ? order.state : 'transferred'}`, '/salesOrderId')
+      return refused(
+        'warehousing.is_over',
+        `sales order ${salesOrderId} is ${before === undefined ? order.state : 'transferred'}`,
+        '/salesOrderId',
+      )
     if (!salesOrderLifeCycle.canMove(order.state, 'transferred'))
-      return refused('warehousing.already_picking', `sales order ${salesOrderId} is ${order.state}; its goods are in hands`, '/salesOrderId', {
-        state: order.state,
-      })
+      return refused(
+        'warehousing.already_picking',
+        `sales order ${salesOrderId} is ${order.state}; its goods are in hands`,
+        '/salesOrderId',
+        {
+          state: order.state,
+        },
+      )
     const after: SalesOrder = { ...order, state: 'transferred', movedAt: context.now, version: order.version + 1 }
     const by = { by: 'transfer', cause: 'sales_orders.transfer', reason, actor, commandId } as const
     closed.push({ before: order, after, missing: [], transferredTo: code, ...by })

@@ -44,7 +44,11 @@ export async function putWarehouses(context: WriteContext, commands: readonly Wa
     const after = new Map(now).set(command.warehouse, command)
     const missing = skuTypes.find((type) => ![...after.values()].some((each) => each.skuTypes.includes(type)))
     if (missing !== undefined)
-      return refused('warehousing.nobody_prepares', `then no warehouse would prepare ${missing} goods; give them to another one first`, '/skuTypes')
+      return refused(
+        'warehousing.nobody_prepares',
+        `then no warehouse would prepare ${missing} goods; give them to another one first`,
+        '/skuTypes',
+      )
     now.set(command.warehouse, command)
     rows.set(command.warehouse, command)
     return accepted({ warehouse: command.warehouse })

@@ -24,7 +24,8 @@ export async function openWarehousingRig(): Promise<WarehousingRig> {
   const t = await openTestDatabases()
   const waybills = new Map<number, WarehouseWaybill>()
   const warehousing = openWarehousing({
-    findPreparable: async (_scope, ids) => new Map(ids.flatMap((id) => (waybills.has(id) ? [[id, waybills.get(id) as WarehouseWaybill]] : []))),
+    findPreparable: async (_scope, ids) =>
+      new Map(ids.flatMap((id) => (waybills.has(id) ? [[id, waybills.get(id) as WarehouseWaybill]] : []))),
   })
   const runners: Runner[] = Array.from({ length: 4 }, () =>
     openRunner({

@@ -75,7 +75,12 @@ describe('a sales order', () => {
     expect(outcomes).toMatchObject([{ state: 'picked', changed: true }, 'warehousing.unknown_line /lines/0/itemNo', { changed: false }])
     expect(await rig.told(waybillId)).toEqual(['made main', 'moved main created>picked'])
     expect(await rig.one('sales_orders.get', { salesOrderId })).toMatchObject({
-      salesOrder: { lines: [{ quantity: 3, picked: 1, short: 2 }, { quantity: 1, picked: 1, short: 0 }] },
+      salesOrder: {
+        lines: [
+          { quantity: 3, picked: 1, short: 2 },
+          { quantity: 1, picked: 1, short: 0 },
+        ],
+      },
     })
   })
 
@@ -126,9 +131,12 @@ describe('two at once', () => {
         rig.by(2, 'sales_orders.transfer', [{ salesOrderId, warehouse: 'south', reason: 'r' }]),
       ]),
     )
-    const found = await rig.t.databases
-      .of('warehousing')
-      .read(rig.t.live, (read) => rig.warehousing.salesOrdersOfWaybills(read, made.map(({ waybillId }) => waybillId)))
+    const found = await rig.t.databases.of('warehousing').read(rig.t.live, (read) =>
+      rig.warehousing.salesOrdersOfWaybills(
+        read,
+        made.map(({ waybillId }) => waybillId),
+      ),
+    )
     for (const orders of found.values()) {
       expect(orders.filter(({ state }) => state !== 'transferred')).toHaveLength(1)
       expect(orders.length).toBeLessThanOrEqual(2)
@@ -148,7 +156,9 @@ describe('two at once', () => {
         await follow([{ waybillId, to: 'cancelled', ...flow }])
       })(),
     ])
-    const found = await rig.t.databases.of('warehousing').read(rig.t.live, (read) => rig.warehousing.salesOrdersOfWaybills(read, [waybillId]))
+    const found = await rig.t.databases
+      .of('warehousing')
+      .read(rig.t.live, (read) => rig.warehousing.salesOrdersOfWaybills(read, [waybillId]))
     expect(found.get(waybillId)?.map(({ state }) => state)).not.toContain('created')
   })
 })
@@ -169,14 +179,19 @@ describe('a waybill', () => {
 it('every kind of goods is prepared somewhere, always', async () => {
   const main = { warehouse: 'main', name: 'ours', pickFlow: 'by_piece', shortPolicy: 'cancel', skuTypes: ['dry', 'mixed'] }
   expect(await rig.one('warehouses.put', main)).toBe('warehousing.nobody_prepares /skuTypes')
-  expect(await rig.one('warehouses.list', {})).toMatchObject({ warehouses: [{ warehouse: 'main' }, { warehouse: 'north' }, { warehouse: 'south' }] })
+  expect(await rig.one('warehouses.list', {})).toMatchObject({
+    warehouses: [{ warehouse: 'main' }, { warehouse: 'north' }, { warehouse: 'south' }],
+  })
 })
 
 it('a change by hand is seen, and its law names it; without one all laws hold', async () => {
   expect(await rig.broken()).toEqual([])
   const { salesOrderId } = await rig.released()
   const admin = await rig.t.admin('live')
-  await admin.query(`update warehousing.sales_order set lines = '[{"itemNo":1,"sku":"x","quantity":1,"picked":1,"short":2}]' where id = $1`, [salesOrderId])
+  await admin.query(
+    `update warehousing.sales_order set lines = '[{"itemNo":1,"sku":"x","quantity":1,"picked":1,"short":2}]' where id = $1`,
+    [salesOrderId],
+  )
   expect(await rig.broken()).toEqual([
     'what is picked of a line is what was asked less what is missing',
     `line 1 of sales order ${salesOrderId} asks 1, has 1, misses 2`,

@@ -174,7 +174,10 @@ describe.each(carriers)('partners by %s', (_, variables) => {
       const line = JSON.parse(rest[0] ?? '') as SandboxLogLine
       const { salesOrderId } = line.body as { salesOrderId: number }
       await appendFile(join(other, 'wms.jsonl'), `${JSON.stringify({ ...line, id: 'another' })}\n`)
-      await appendFile(join(other, 'wms.jsonl'), `${JSON.stringify({ ...line, id: 'x', body: { salesOrderId: 987_654, lines: [] }, short: [] })}\n`)
+      await appendFile(
+        join(other, 'wms.jsonl'),
+        `${JSON.stringify({ ...line, id: 'x', body: { salesOrderId: 987_654, lines: [] }, short: [] })}\n`,
+      )
       const told = (JSON.parse(first) as SandboxLogLine).body as { salesOrderId: number }
       const sorted = (await linesOf('pss')).find(({ asked }) => asked.includes('loaded')) as SandboxLogLine
       const gone = { ...sorted, asked: ['arrived'] }
