@@ -150,24 +150,11 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
       databases.of('containers').read(scope, (context) => containers.waybillsIn(context, scanned)),
     ),
   }
+  const contexts = { orders, payments, ledger, analytics, fulfilment, routing, tracking, containers, warehousing }
   const partners = openPartnerExchange({ config, databases, clock, log })
   const relay = openRelay({
     databases,
-    consumers: openFlows({
-      orders,
-      payments,
-      ledger,
-      messaging,
-      analytics,
-      fulfilment,
-      routing,
-      tracking,
-      warehousing,
-      exchange: partners.exchange,
-      partners: partners.partners,
-      databases,
-      log,
-    }),
+    consumers: openFlows({ ...contexts, messaging, exchange: partners.exchange, partners: partners.partners, databases, log }),
     pollMs: 250,
     observe: observed.relayed,
     pressing: () => later.runner?.pressing() ?? false,
@@ -175,19 +162,7 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
     log,
   })
   later.relay = relay
-  const operations = operationsOf({
-    orders,
-    payments,
-    ledger,
-    messaging,
-    fulfilment,
-    routing,
-    tracking,
-    containers,
-    merchants,
-    warehousing,
-    portal,
-  })
+  const operations = operationsOf({ ...contexts, messaging, merchants, portal })
   const runner = openRunner({
     operations,
     databases,
@@ -246,28 +221,10 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
     metrics,
     authentication,
     shadowKeys: new Map(engines.secrets.shadowSigningKeys.map(({ id, secret }) => [id, secret])),
-    orders,
-    payments,
-    ledger,
+    ...contexts,
     messaging,
-    analytics,
-    fulfilment,
-    routing,
-    tracking,
-    containers,
-    warehousing,
     check: async (traffic) => [
-      ...(await checkAll(traffic, databases, relay, {
-        orders,
-        payments,
-        ledger,
-        analytics,
-        fulfilment,
-        routing,
-        tracking,
-        containers,
-        warehousing,
-      })),
+      ...(await checkAll(traffic, databases, relay, contexts)),
       ...(await partners.check(traffic, { orders, fulfilment, warehousing })),
     ],
     async close() {
