@@ -20,6 +20,8 @@ import { openOrders, type Orders } from '#orders'
 import { guardTraffic, openPayments, type Payments } from '#payments'
 import type { Rate } from '#platform/aspects/limits.ts'
 import { type Authentication, openAuthentication } from '#platform/authentication.ts'
+import { openCache, openMemoryStore } from '#platform/cache.ts'
+import { openRedisStore } from '#platform/cache-redis.ts'
 import { commandOperations } from '#platform/command-operations.ts'
 import { type CommandQueues, openCommandQueues, type QueueName } from '#platform/command-queue.ts'
 import { pruneCommands } from '#platform/command-store.ts'
@@ -93,7 +95,13 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
   const observed = platformMetrics(metrics)
   // The databases announce to the relay, and the relay makes room for the runner; each is set as soon as it exists.
   const later: { relay?: Relay; runner?: Runner } = {}
+  const cache = openCache({
+    store:
+      config.redisUrl === undefined ? openMemoryStore({ nowMs: () => performance.now() }) : openRedisStore({ url: config.redisUrl, log }),
+    observe: observed.cache,
+  })
   const databases = openDatabases({
+    cache,
     login: engines.server.loginFor,
     clock,
     maxConnections: config.databasePoolSize,
@@ -236,6 +244,7 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
       await partners.close()
       await payments.executor.close()
       await databases.close()
+      await cache.close()
     },
   }
 }

@@ -143,6 +143,21 @@ describe('a warehouse prepares, over HTTP', { timeout: 60_000 }, () => {
     await lawful()
   })
 
+  test('where a waybill stands is read from the cache, and is new as soon as a report of it is answered', async () => {
+    const { waybillId, salesOrderId } = await released(7)
+    const stands = async () => (await whole.call('GET', `/v1/waybills/${waybillId}/status`)).body
+    for (let twice = 0; twice < 2; twice += 1) expect(await stands()).toMatchObject({ waybillId, state: 'released' })
+    await whole.call('POST', `/v1/waybills/${waybillId}/hold`, { reason: 'wait' })
+    await whole.call('POST', `/v1/waybills/${waybillId}/release-hold`, { reason: 'go on' })
+    expect((await whole.call('POST', `/v1/waybills/${waybillId}/updates`, { to: 'acknowledged' })).status).toBe(200)
+    expect(await stands()).toMatchObject({ state: 'acknowledged' })
+    await report(salesOrderId, { report: 'packed' })
+    await whole.drained()
+    expect(await stands()).toMatchObject({ state: 'packed' })
+    expect((await whole.call('GET', '/v1/waybills/987654/status')).status).toBe(404)
+    expect(await whole.core.metrics.text()).toMatch(/cache_reads_total\{traffic="live",what="waybill_status",result="hit"\} [4-9]/)
+  })
+
   test('whoever is killed between a short pick and what follows it takes no piece twice', async () => {
     const { waybillId, salesOrderId, lines } = await released(6)
     const [line] = lines as [Line]

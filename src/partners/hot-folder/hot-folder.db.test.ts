@@ -10,7 +10,7 @@ import { systemContext } from '#platform/request-context.ts'
 import { openTestDatabases, type TestDatabases } from '#test/databases.ts'
 import { orderFile } from '#test/order-file.ts'
 import { untilTrue } from '#test/until.ts'
-import { containerFiles, type FileReport, type HotFolder, openHotFolder, orderFiles, settlementFiles } from './index.ts'
+import { type FileReport, type HotFolder, openHotFolder, orderFiles } from './index.ts'
 
 let t: TestDatabases
 let runner: Runner
