@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import pg from 'pg'
 import { systemClock } from '#kernel/time.ts'
-import { openHotFolder } from '#partners/hot-folder/index.ts'
+import { openHotFolder, orderFiles } from '#partners/hot-folder/index.ts'
 import { orderOf } from '#partners/made-city/index.ts'
 import { writeOrderFile } from '#test/order-file.ts'
 import { numberFlag, printReport } from './support/report.ts'
@@ -46,6 +46,7 @@ try {
   await writeOrderFile(path, { orders, seed: 2, addressOf })
   const megabytes = (await stat(path)).size / 1e6
   const hot = openHotFolder({
+    kinds: [orderFiles],
     folder,
     runner: core.runner,
     clock: systemClock,

@@ -10,7 +10,9 @@ import type { Relay } from '#platform/relay.ts'
 import type { Traffic } from '#platform/request-context.ts'
 import type { Routing } from '#routing'
 import type { Tracking } from '#tracking'
+import type { Warehousing } from '#warehousing'
 import { checkGoods } from './check-goods.ts'
+import { checkSalesOrders } from './check-warehousing.ts'
 
 /** The contexts whose laws are checked. */
 export interface Contexts {
@@ -22,6 +24,7 @@ export interface Contexts {
   readonly routing: Routing
   readonly tracking: Tracking
   readonly containers: Containers
+  readonly warehousing: Warehousing
 }
 
 /** Work of the house itself, in both traffics' scopes: shadow rounds run under a rehearsal of their own. */
@@ -45,14 +48,17 @@ export async function checkAll(traffic: Traffic, databases: Databases, relay: Re
     read('routing', contexts.routing.check),
     read('tracking', contexts.tracking.check),
     read('containers', contexts.containers.check),
+    read('warehousing', contexts.warehousing.check),
     contexts.analytics.check(houseScope(traffic)),
     contexts.payments.compareWithLogs(houseScope(traffic)),
     relay.backlog(traffic),
     checkMoney(traffic, databases, contexts),
     checkPacked(traffic, databases, contexts),
     checkGoods(houseScope(traffic), databases, contexts),
+    checkSalesOrders(houseScope(traffic), databases, contexts),
   ])
-  const [orders, payments, ledger, fulfilment, routing, tracking, containers, analytics, gateways, backlog, money, packed, goods] = results
+  const [orders, payments, ledger, fulfilment, routing, tracking, containers, warehousing, analytics, gateways, ...spanning] = results
+  const [backlog, money, packed, goods, salesOrders] = spanning
   const named = (context: string, result: CheckResult): CheckResult => ({ ...result, check: `${context}: ${result.check}` })
   return [
     ...orders.map((result) => named('orders', result)),
@@ -64,6 +70,8 @@ export async function checkAll(traffic: Traffic, databases: Databases, relay: Re
     ...tracking.map((report) => named('tracking', resultOf(report))),
     ...containers.map((result) => named('containers', result)),
     packed,
+    ...warehousing.map((result) => named('warehousing', result)),
+    ...salesOrders,
     ...analytics.map((result) => named('analytics', result)),
     ...money,
     ...goods,

@@ -2,7 +2,16 @@ import { randomBytes } from 'node:crypto'
 import { type Analytics, openAnalytics } from '#analytics'
 import { type Containers, openContainers } from '#containers'
 import { openFlows } from '#flows'
-import { type Fulfilment, merchantOperations, openFulfilment, type Promises, waybillLifeCycle, type WaybillState } from '#fulfilment'
+import {
+  type Fulfilment,
+  isBeingPrepared,
+  merchantOperations,
+  openFulfilment,
+  type Promises,
+  stepsBetween,
+  waybillLifeCycle,
+  type WaybillState,
+} from '#fulfilment'
 import type { CheckResult } from '#kernel/check.ts'
 import type { Clock } from '#kernel/time.ts'
 import { type Ledger, openLedger } from '#ledger'
@@ -12,6 +21,8 @@ import { openOrders, type Orders } from '#orders'
 import { guardTraffic, openPayments, type Payments } from '#payments'
 import type { Rate } from '#platform/aspects/limits.ts'
 import { type Authentication, openAuthentication } from '#platform/authentication.ts'
+import { openCache, openMemoryStore } from '#platform/cache.ts'
+import { openRedisStore } from '#platform/cache-redis.ts'
 import { commandOperations } from '#platform/command-operations.ts'
 import { type CommandQueues, openCommandQueues, type QueueName } from '#platform/command-queue.ts'
 import { pruneCommands } from '#platform/command-store.ts'
@@ -28,6 +39,7 @@ import type { ShadowKeys } from '#platform/shadow-header.ts'
 import type { Traces } from '#platform/traces.ts'
 import { openRouting, type Routing } from '#routing'
 import { openTracking, type Tracking } from '#tracking'
+import { openWarehousing, type Warehousing } from '#warehousing'
 import { type Contexts, checkAll, houseScope } from './check.ts'
 import type { Engines } from './engines.ts'
 import type { SandboxEngine } from '#partners/sandbox-pg/index.ts'
@@ -62,6 +74,7 @@ export interface Core {
   readonly routing: Routing
   readonly tracking: Tracking
   readonly containers: Containers
+  readonly warehousing: Warehousing
   /** All invariants of one traffic's database, each with its breaks. */
   check(traffic: Traffic): Promise<CheckResult[]>
   /** Finishes what is under way and lets go of everything; the engines stay open. */
@@ -83,7 +96,13 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
   const observed = platformMetrics(metrics)
   // The databases announce to the relay, and the relay makes room for the runner; each is set as soon as it exists.
   const later: { relay?: Relay; runner?: Runner } = {}
+  const cache = openCache({
+    store:
+      config.redisUrl === undefined ? openMemoryStore({ nowMs: () => performance.now() }) : openRedisStore({ url: config.redisUrl, log }),
+    observe: observed.cache,
+  })
   const databases = openDatabases({
+    cache,
     login: engines.server.loginFor,
     clock,
     maxConnections: config.databasePoolSize,
@@ -121,6 +140,17 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
       return new Map([...found].map(([id, waybill]) => [id, { ...waybill, ended: endedOf(waybill.state) }]))
     },
   })
+  const warehousing = openWarehousing({
+    async findPreparable({ traffic, rehearsalId }, waybillIds) {
+      const scope = { traffic, rehearsalId }
+      const found = await databases.of('fulfilment').read(scope, (context) => fulfilment.waybillsById(context, waybillIds))
+      // What is packed needs no second instruction.
+      const ours = [...found.values()].filter(
+        (each) => each.merchant === '' && isBeingPrepared(each) && stepsBetween(each, 'packed') !== undefined,
+      )
+      return new Map(ours.map((waybill) => [waybill.waybillId, { ...waybill, destination: { ...waybill.destination } }]))
+    },
+  })
   const authentication = openAuthentication(databases.of('platform'), () => clock.now().getTime())
   const merchants = openMerchants({ keys: authentication })
   // Waybills are fulfilment's, what is in containers is not: the composition lets one ask the other.
@@ -129,23 +159,11 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
       databases.of('containers').read(scope, (context) => containers.waybillsIn(context, scanned)),
     ),
   }
+  const contexts = { orders, payments, ledger, analytics, fulfilment, routing, tracking, containers, warehousing }
   const partners = openPartnerExchange({ config, databases, clock, log })
   const relay = openRelay({
     databases,
-    consumers: openFlows({
-      orders,
-      payments,
-      ledger,
-      messaging,
-      analytics,
-      fulfilment,
-      routing,
-      tracking,
-      exchange: partners.exchange,
-      partners: partners.partners,
-      databases,
-      log,
-    }),
+    consumers: openFlows({ ...contexts, messaging, exchange: partners.exchange, partners: partners.partners, databases, log }),
     pollMs: 250,
     observe: observed.relayed,
     pressing: () => later.runner?.pressing() ?? false,
@@ -153,7 +171,7 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
     log,
   })
   later.relay = relay
-  const operations = operationsOf({ orders, payments, ledger, messaging, fulfilment, routing, tracking, containers, merchants, portal })
+  const operations = operationsOf({ ...contexts, messaging, merchants, portal })
   const runner = openRunner({
     operations,
     databases,
@@ -221,18 +239,11 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
     metrics,
     authentication,
     shadowKeys: new Map(engines.secrets.shadowSigningKeys.map(({ id, secret }) => [id, secret])),
-    orders,
-    payments,
-    ledger,
+    ...contexts,
     messaging,
-    analytics,
-    fulfilment,
-    routing,
-    tracking,
-    containers,
     check: async (traffic) => [
-      ...(await checkAll(traffic, databases, relay, { orders, payments, ledger, analytics, fulfilment, routing, tracking, containers })),
-      ...(await partners.check(traffic, { orders, fulfilment })),
+      ...(await checkAll(traffic, databases, relay, contexts)),
+      ...(await partners.check(traffic, { orders, fulfilment, warehousing })),
     ],
     async close() {
       await partners.stop()
@@ -243,6 +254,7 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
       await partners.close()
       await payments.executor.close()
       await databases.close()
+      await cache.close()
     },
   }
 }
@@ -280,6 +292,7 @@ export function operationsOf({
   tracking,
   containers,
   merchants,
+  warehousing,
   portal,
 }: Omit<Contexts, 'analytics'> & {
   readonly messaging: Messaging
@@ -287,7 +300,7 @@ export function operationsOf({
   /** What merchants ask of their waybills. */
   readonly portal: { readonly operations: readonly Operation[] }
 }): Operation[] {
-  const contexts = [orders, payments, ledger, fulfilment, routing, tracking, containers, merchants, portal, messaging]
+  const contexts = [orders, payments, ledger, fulfilment, routing, tracking, containers, merchants, warehousing, portal, messaging]
   return [...contexts.flatMap(({ operations }) => operations), ...commandOperations]
 }
 
@@ -300,6 +313,7 @@ const contextsWithMessages = [
   'tracking',
   'containers',
   'merchants',
+  'warehousing',
   'messaging',
 ] as const satisfies readonly ContextName[]
 const pruneIdempotency = new Map(

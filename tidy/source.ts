@@ -64,6 +64,7 @@ export const contexts: readonly string[] = [
   'tracking',
   'merchants',
   'containers',
+  'warehousing',
   'identity',
   'messaging',
   'loyalty',

@@ -59,10 +59,31 @@ const kinds: Readonly<Record<string, EventKind>> = {
     key: 'waybill id',
     payload: 'WaybillLate',
   },
+  'fulfilment.short_picked': {
+    about: 'Pieces that the warehouse does not have are off a waybill; its order is to follow.',
+    key: 'waybill id',
+    payload: 'ShortPicked',
+  },
+  'fulfilment.contents_changed': {
+    about: 'What a waybill carries that is being prepared, after it changed.',
+    key: 'waybill id',
+    payload: 'ContentsChanged',
+  },
   'fulfilment.call_off_failed': {
     about: 'Cancelled goods that had gone too far to be called off.',
     key: 'waybill id',
     payload: 'CallOffFailed',
+  },
+  'warehousing.sales_order_made': { about: 'A warehouse is to prepare something.', key: 'waybill id', payload: 'SalesOrderMade' },
+  'warehousing.sales_order_changed': {
+    about: 'Lines, pick flow or wave of a sales order are other ones now; all of it, as it is.',
+    key: 'waybill id',
+    payload: 'SalesOrderChanged',
+  },
+  'warehousing.sales_order_moved': {
+    about: 'A sales order changed its state, or pieces of it were found missing.',
+    key: 'waybill id',
+    payload: 'SalesOrderMoved',
   },
   'routing.assigned': { about: 'An attempt of a waybill has a place on a truck.', key: 'waybill id', payload: 'RoutingAssigned' },
   'routing.unassigned': {

@@ -14,6 +14,7 @@ import type { ContextDatabase, ContextName } from '#platform/database.ts'
 import type { Operation } from '#platform/operation.ts'
 import { openRouting } from '#routing'
 import { openTracking } from '#tracking'
+import { openWarehousing } from '#warehousing'
 import { operationsOf } from '../../src/core.ts'
 
 /** The tables of the house without the house: contexts and flows opened on databases that answer nothing, so that no engine runs. */
@@ -37,6 +38,7 @@ export function openHouse(): House {
     tracking: openTracking(),
     merchants: openMerchants({ keys: { issue: () => Promise.resolve(''), revoke: () => Promise.resolve(false) } }),
     portal: { operations: merchantOperations(() => Promise.resolve([])) },
+    warehousing: openWarehousing({ findPreparable: () => Promise.resolve(new Map()) }),
     containers: openContainers({ findWaybills: () => Promise.resolve(new Map()) }),
   }
   const exchange = { publish: () => Promise.reject(new Error('the reference sends nothing')) }

@@ -4,6 +4,7 @@ import { diagramOf, type LifeCycle } from '#kernel/lifecycle.ts'
 import { claimLifeCycle, itemLifeCycle } from '#orders'
 import { attemptCycle, bindingCycle, legCycle, followUpCycle, requestCycle } from '#payments'
 import { assignmentLifeCycle } from '#routing'
+import { salesOrderLifeCycle } from '#warehousing'
 import { code, type SourceFile, tableOf } from './sources.ts'
 
 interface Shown {
@@ -24,6 +25,7 @@ export function lifeCyclesPage(sources: readonly SourceFile[]): string {
     show('fulfilment', returnLifeCycle),
     show('routing', assignmentLifeCycle),
     show('containers', containerLifeCycle),
+    show('warehousing', salesOrderLifeCycle),
   ]
   const declared = sources
     .filter(({ path }) => !path.startsWith('src/kernel/'))

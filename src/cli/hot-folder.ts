@@ -2,24 +2,42 @@ import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { systemClock } from '#kernel/time.ts'
-import { columns, type FileReport, type HotFolder, openHotFolder } from '#partners/hot-folder/index.ts'
+import {
+  columns,
+  containerColumns,
+  containerFiles,
+  type FileReport,
+  type HotFolder,
+  openHotFolder,
+  orderFiles,
+  settlementFiles,
+} from '#partners/hot-folder/index.ts'
 import type { Core, Log } from '../core.ts'
 import { configOf, parse, reporter, UsageError, type Verb } from './command.ts'
 import { withCore } from './session.ts'
 
 /** The hot folder of a core, with its metrics. */
-export function folderOf(folder: string, { runner, metrics }: Pick<Core, 'runner' | 'metrics'>, log: Log): HotFolder {
+export function folderOf(
+  folder: string,
+  { runner, metrics, payments }: Pick<Core, 'runner' | 'metrics' | 'payments'>,
+  log: Log,
+): HotFolder {
   const files = metrics.counter('hot_folder_files_total', 'Files that were taken from the hot folder, by what became of them.', ['outcome'])
-  const orders = metrics.counter('hot_folder_orders_total', 'Orders in files of the hot folder, by what became of them.', ['outcome'])
+  const lines = metrics.counter(
+    'hot_folder_entries_total',
+    'Orders, containers and settlement lines in files of the hot folder, by what became of them.',
+    ['of', 'outcome'],
+  )
   const opened = openHotFolder({
     folder: resolve(folder),
+    kinds: [orderFiles, containerFiles, settlementFiles(payments.settlementReaders)],
     runner,
     clock: systemClock,
     log,
-    observe({ outcome, placed, refused }) {
+    observe({ of, outcome, placed, refused }) {
       files('live', { outcome })
-      orders('live', { outcome: 'placed' }, placed)
-      orders('live', { outcome: 'refused' }, refused)
+      lines('live', { of, outcome: 'placed' }, placed)
+      lines('live', { of, outcome: 'refused' }, refused)
     },
   })
   metrics.gauge('hot_folder_waiting', 'Files that wait in the hot folder.', [], async () => [
@@ -30,12 +48,14 @@ export function folderOf(folder: string, { runner, metrics }: Pick<Core, 'runner
 
 export const hotFolderVerb: Verb = {
   name: 'hotfolder',
-  about: 'place the orders of files that are dropped into a folder',
+  about: 'take files of orders, containers and settlements that are dropped into a folder',
   usage: [
     'throughline hotfolder DIR [--once] [--json]',
     '  DIR     files NAME.tsv and NAME.csv in it are taken when nothing has written to them for 2 s',
     '  --once  take what is there and end; else watch until it is stopped',
     `  Columns, in any order: ${columns.map(({ name, required }) => (required ? name : `[${name}]`)).join(' ')}`,
+    `  In DIR/containers files of containers: ${containerColumns.map(({ name, required }) => (required ? name : `[${name}]`)).join(' ')}`,
+    '  In DIR/settlement files of gateways, named GATEWAY.anything.csv.',
     '  One line is one item; lines of one order stand together. Files go to DIR/done or, refused as a whole, to DIR/failed, each with',
     '  NAME.outcome.tsv line by line. The same content twice does nothing. A server may run meanwhile; without one, orders wait for it.',
     '  JSON: files, placed, refused. Exit code 1 when anything was refused.',
@@ -72,9 +92,9 @@ export const hotFolderVerb: Verb = {
   },
 }
 
-function describe({ file, outcome, placed, refused, lines, problem }: FileReport): string {
+function describe({ file, of, outcome, placed, refused, lines, problem }: FileReport): string {
   if (problem !== undefined) return `${file}  refused: ${problem.detail} (${problem.code})`
-  return outcome === 'repeated' ? `${file}  was imported before` : `${file}  ${placed} orders placed, ${refused} refused, ${lines} lines`
+  return outcome === 'repeated' ? `${file}  was imported before` : `${file}  ${placed} ${of} taken, ${refused} refused, ${lines} lines`
 }
 
 function stopAsked(): AbortSignal {

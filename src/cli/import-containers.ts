@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { parse as parseCsv } from 'csv-parse/sync'
+import { containerHeader, type ContainerLine, containerOf, registerLines } from '#partners/hot-folder/index.ts'
 import type { Runner } from '#platform/operation-runner.ts'
 import { systemContext } from '#platform/request-context.ts'
 import { UsageError } from './command.ts'
@@ -22,8 +23,6 @@ export interface ImportedContainers {
   readonly broken: readonly BrokenLine[]
 }
 
-const needed = ['code', 'kind', 'colour']
-const columns = [...needed, 'epc', 'gtin', 'grai']
 /** As many as one request over HTTP may have. */
 const perCall = 10_000
 
@@ -37,9 +36,7 @@ export async function importContainers(runner: Runner, file: Buffer): Promise<Im
   let created = 0
   for (let from = 0; from < rows.length; from += perCall) {
     const some = rows.slice(from, from + perCall)
-    const calls = some.map(({ input }) => ({ context, input }))
-    // Not counted against limits: the operator who starts an import has been let in.
-    const outcomes = await runner.runMany('containers.register', calls, { admitted: true })
+    const outcomes = await registerLines(some, { runner, context, stop: never })
     outcomes.forEach((outcome, index) => {
       if (outcome.ok) created += (outcome.value as { created: boolean }).created ? 1 : 0
       else {
@@ -52,12 +49,9 @@ export async function importContainers(runner: Runner, file: Buffer): Promise<Im
   return { lines, created, known: lines - created - broken.length, broken: broken.toSorted((a, b) => a.line - b.line) }
 }
 
-interface Row {
-  readonly line: number
-  readonly input: Readonly<Record<string, string>>
-}
+const never = new AbortController().signal
 
-function readLines(file: Buffer): { rows: Row[]; broken: BrokenLine[] } {
+function readLines(file: Buffer): { rows: ContainerLine[]; broken: BrokenLine[] } {
   // Decoding would turn broken bytes into U+FFFD without a word.
   if (!isUtf8(file)) throw new UsageError('the file is not valid UTF-8')
   const [first = '', ...lines] = file
@@ -66,11 +60,9 @@ function readLines(file: Buffer): { rows: Row[]; broken: BrokenLine[] } {
     .split(/\r?\n/)
   const header = cellsOf(first)
   if (!Array.isArray(header)) throw new UsageError(`the header can not be read: ${header.problem}`)
-  for (const name of needed)
-    if (!header.includes(name)) throw new UsageError(`the header has no column ${name}; there are ${columns.join(', ')}`)
-  for (const name of header)
-    if (!columns.includes(name)) throw new UsageError(`there is no column "${name}"; there are ${columns.join(', ')}`)
-  const rows: Row[] = []
+  const layout = containerHeader(header)
+  if (!layout.ok) throw new UsageError(layout.error.detail)
+  const rows: ContainerLine[] = []
   const broken: BrokenLine[] = []
   for (const [index, text] of lines.entries()) {
     if (text === '') continue
@@ -78,9 +70,11 @@ function readLines(file: Buffer): { rows: Row[]; broken: BrokenLine[] } {
     const breakLine = (detail: string) => broken.push({ line, field: '', code: 'import.broken_line', detail })
     const cells = cellsOf(text)
     if (!Array.isArray(cells)) breakLine(cells.problem)
-    else if (cells.length !== header.length) breakLine(`the line has ${cells.length} columns, the header ${header.length}`)
-    // An empty cell is a field that was not sent.
-    else rows.push({ line, input: Object.fromEntries(header.flatMap((name, at) => (cells[at] === '' ? [] : [[name, cells[at] ?? '']]))) })
+    else {
+      const read = containerOf(header, line, cells)
+      if (read.ok) rows.push(read.value)
+      else breakLine(read.error.detail)
+    }
   }
   return { rows, broken }
 }

@@ -42,7 +42,7 @@ describe('a message of a partner', () => {
               traffic: 'live',
               rehearsalId: null,
               traceId: message.traceId,
-              actor: { id: 'partner:wms', scopes: ['waybills:write'] },
+              actor: { id: 'partner:wms', scopes: ['sales-orders:write', 'waybills:write'] },
             },
           },
         },

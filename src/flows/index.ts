@@ -6,11 +6,20 @@ import { type FactsFlowDeps, orderToFacts } from './order-to-facts.ts'
 import { type MoneyFlowDeps, orderToMoney } from './order-to-money.ts'
 import { type RouteFlowDeps, waybillToRoute } from './waybill-to-route.ts'
 import { type TrackFlowDeps, waybillToTrack } from './waybill-to-track.ts'
+import { type WarehouseFlowDeps, waybillToWarehouse } from './waybill-to-warehouse.ts'
 
 export { exchangeToOperations } from './exchange-to-operations.ts'
 export { type Partner, type PartnerMessage, partnerMessages, partners } from './partner-messages.ts'
+export { waybillToWarehouse } from './waybill-to-warehouse.ts'
 
-type Deps = FlowDeps & MoneyFlowDeps & RouteFlowDeps & TrackFlowDeps & PartnerFlowDeps & FactsFlowDeps & ExchangeFlowDeps
+type Deps = FlowDeps &
+  MoneyFlowDeps &
+  RouteFlowDeps &
+  TrackFlowDeps &
+  PartnerFlowDeps &
+  FactsFlowDeps &
+  ExchangeFlowDeps &
+  WarehouseFlowDeps
 
 /** All processes that span contexts, as consumers for the relay. */
 export function openFlows(deps: Deps): Consumer[] {
@@ -19,6 +28,7 @@ export function openFlows(deps: Deps): Consumer[] {
     ...orderToDoorstep(deps),
     ...waybillToRoute(deps),
     ...waybillToTrack(deps),
+    ...waybillToWarehouse(deps),
     ...eventToPartners(deps),
     ...orderToFacts(deps),
     ...eventToExchange(deps),

@@ -1,8 +1,8 @@
 import type { Consumer } from '#platform/consumer.ts'
 import type { WriteContext } from '#platform/database.ts'
 import type { DeliveredEvent } from '#platform/events.ts'
-import type { CallOffFailed, Fulfilment, RowsSplit, WaybillMoved, WaybillState } from '#fulfilment'
-import type { ItemState, OrderCancelled, OrderClaimMoved, OrderEdited, OrderPaid, Orders } from '#orders'
+import type { CallOffFailed, Fulfilment, RowsSplit, ShortPicked, WaybillMoved, WaybillState } from '#fulfilment'
+import type { ItemState, MoveCommand, OrderCancelled, OrderClaimMoved, OrderEdited, OrderPaid, Orders } from '#orders'
 import { actorOf, type Events, eventsOf, type FlowLog, noteRefusals } from './step.ts'
 
 export interface FlowDeps {
@@ -151,20 +151,22 @@ export function orderToDoorstep({ orders, fulfilment, log }: FlowDeps): Consumer
       priority: 'unhurried',
       from: 'fulfilment',
       into: 'orders',
-      types: ['fulfilment.waybill_moved', 'fulfilment.rows_split'],
-      async handle(context: WriteContext, events: Events<WaybillMoved | RowsSplit>) {
-        const moves = events.flatMap((event) => {
+      types: ['fulfilment.waybill_moved', 'fulfilment.rows_split', 'fulfilment.short_picked'],
+      async handle(context: WriteContext, events: Events<WaybillMoved | RowsSplit | ShortPicked>) {
+        const moves = events.flatMap((event): { event: DeliveredEvent; command: MoveCommand }[] => {
+          const of = { orderId: event.payload.orderId, ...actorOf(this.name, event) }
+          if ('policy' in event.payload) {
+            const { items, policy, waybillId } = event.payload
+            return [{ event, command: { ...of, short: { items, policy }, cause: `waybill ${waybillId} short picked` } }]
+          }
           const to = itemStateAfter(event.payload)
-          return to === undefined ? [] : [{ event, to }]
+          if (to === undefined) return []
+          const cause = `waybill ${event.payload.waybillId} ${'to' in event.payload ? event.payload.to : event.payload.state}`
+          return [{ event, command: { ...of, cause, moves: event.payload.itemNos.map((itemNo) => ({ itemNo, to })) } }]
         })
         const moved = await orders.moveItems(
           context,
-          moves.map(({ event, to }) => ({
-            orderId: event.payload.orderId,
-            moves: event.payload.itemNos.map((itemNo) => ({ itemNo, to })),
-            cause: `waybill ${event.payload.waybillId} ${'to' in event.payload ? event.payload.to : event.payload.state}`,
-            ...actorOf(this.name, event),
-          })),
+          moves.map(({ command }) => command),
         )
         noteRefusals(
           log,

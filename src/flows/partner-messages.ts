@@ -1,10 +1,11 @@
-import { type Static, type TObject, Type } from 'typebox'
+import { type Static, type TObject, type TSchema, Type } from 'typebox'
 import type { StoredWaybill, WaybillLate, WaybillMoved, WaybillsCreated } from '#fulfilment'
 import type { OrderCancelled, OrderMoved, OrderPlaced } from '#orders'
 import type { PaymentsMoved } from '#payments'
 import type { DeliveredEvent } from '#platform/events.ts'
 import type { RoutingAssigned } from '#routing'
 import type { MilestoneReached } from '#tracking'
+import type { SalesOrderMade, SalesOrderMoved } from '#warehousing'
 
 /**
  * What partners are told. These shapes are a promise to others: they are not our events, which may change with us, but made from them. A
@@ -52,6 +53,36 @@ const destination = Type.Object(
   },
   closed,
 )
+
+const nullable = <T extends TSchema>(schema: T, about = '') => Type.Union([schema, Type.Null()], { description: about })
+const salesOrder = Type.Object(
+  {
+    salesOrderId: id,
+    warehouse: Type.String({ description: 'who is to do it' }),
+    waybillId: nullable(id, 'null: work that no waybill asks for'),
+    orderNumber: nullable(Type.String()),
+    pickFlow: Type.String({ description: 'by_piece, by_zone, wave or cross_dock' }),
+    wave: nullable(Type.String()),
+    skuType: Type.String(),
+    slot,
+    destination: nullable(destination),
+    lines: Type.Array(
+      Type.Object(
+        { itemNo: id, sku: Type.String(), quantity: Type.Integer({ minimum: 0, description: '0: not wanted any more' }) },
+        closed,
+      ),
+      { description: 'without pieces that the warehouse itself has told to be missing' },
+    ),
+    transferredFrom: nullable(id, 'the sales order of another warehouse that this one stands in for'),
+    version: Type.Integer({ description: 'rises with each change; what has a lower one than the last is old' }),
+  },
+  closed,
+)
+const salesOrderOf = ({ lines, destination: to, by: _by, orderId: _orderId, ...order }: SalesOrderMade): Static<typeof salesOrder> => ({
+  ...order,
+  destination: to as Static<typeof destination> | null,
+  lines: lines.map(({ itemNo, sku, quantity, short }) => ({ itemNo, sku, quantity: quantity - short })),
+})
 
 export const partnerMessages: readonly PartnerMessage[] = [
   message({
@@ -242,6 +273,42 @@ export const partnerMessages: readonly PartnerMessage[] = [
     },
   }),
   message({
+    name: 'sales_order.created',
+    version: 1,
+    about: 'a warehouse is to prepare something; it answers by sales_orders.report',
+    event: 'warehousing.sales_order_made',
+    schema: salesOrder,
+    of: salesOrderOf,
+  }),
+  message({
+    name: 'sales_order.updated',
+    version: 1,
+    about: 'a sales order as it is now; what was picked beyond it goes back to its shelf',
+    event: 'warehousing.sales_order_changed',
+    schema: salesOrder,
+    of: salesOrderOf,
+  }),
+  message({
+    name: 'sales_order.cancelled',
+    version: 1,
+    about: 'a sales order is called off, or another warehouse has it; what was picked goes back to its shelf',
+    event: 'warehousing.sales_order_moved',
+    schema: Type.Object(
+      {
+        salesOrderId: id,
+        warehouse: Type.String(),
+        waybillId: nullable(id),
+        from: Type.String({ description: 'how far it was' }),
+        transferredTo: nullable(Type.String(), 'the warehouse that does it now'),
+        reason: nullable(Type.String()),
+        version: Type.Integer(),
+      },
+      closed,
+    ),
+    of: ({ salesOrderId, warehouse, waybillId, from, to, transferredTo, reason, version }: SalesOrderMoved) =>
+      to === 'cancelled' || to === 'transferred' ? { salesOrderId, warehouse, waybillId, from, transferredTo, reason, version } : undefined,
+  }),
+  message({
     name: 'waybill.moved',
     version: 1,
     about: 'a waybill changed its state',
@@ -330,15 +397,10 @@ export interface Partner {
 export const partners: readonly Partner[] = [
   {
     name: 'wms',
-    about: 'warehouse system: prepares what is released to our own warehouse',
-    takes: {
-      'waybill.late': ({ merchantId }: { merchantId: string | null }) => merchantId === null,
-      'waybill.released': ({ merchantId, purpose }: { merchantId: string | null; purpose: string }) =>
-        merchantId === null && purpose !== 'return',
-      'waybill.moved': ({ to }: { to: string }) => to === 'cancelled',
-    },
-    asks: ['waybills.update'],
-    scopes: ['waybills:write'],
+    about: 'warehouse system: prepares sales orders of our own warehouses',
+    takes: { 'sales_order.created': true, 'sales_order.updated': true, 'sales_order.cancelled': true },
+    asks: ['sales_orders.report', 'waybills.update'],
+    scopes: ['sales-orders:write', 'waybills:write'],
   },
   {
     name: 'pss',

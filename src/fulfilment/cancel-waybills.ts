@@ -1,7 +1,7 @@
 import type { Outcome } from '#kernel/outcome.ts'
 import type { WriteContext } from '#platform/database.ts'
 import type { NewEvent } from '#platform/events.ts'
-import { type CallOffFailed, fulfilmentEventTypes } from './events.ts'
+import { type CallOffFailed, contentsEvent, fulfilmentEventTypes } from './events.ts'
 import { cancelTargetOf, type WaybillState } from './lifecycle.ts'
 import { itemsWord } from './change-waybills.ts'
 import { moveWaybills, type MoveWaybill } from './move-waybills.ts'
@@ -82,6 +82,12 @@ export async function cancelWaybills(context: WriteContext, commands: readonly C
       return after === undefined || after === before || calledOff.has(before.waybillId) ? [] : [{ before, after }]
     }),
     shrinks.filter(({ waybillId }) => !calledOff.has(waybillId)),
+  )
+  await context.announce(
+    locked.flatMap((before) => {
+      const after = waybills.get(before.waybillId)
+      return after === undefined || after === before || calledOff.has(before.waybillId) ? [] : contentsEvent(after)
+    }),
   )
   await moveWaybills(context, moves)
   await context.announce(

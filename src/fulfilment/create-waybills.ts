@@ -1,7 +1,7 @@
 import { accepted, type Outcome } from '#kernel/outcome.ts'
 import type { WriteContext } from '#platform/database.ts'
 import { describedEvent } from './events.ts'
-import { loadOf, type PaidSection, planWaybills } from './waybill.ts'
+import { loadOf, type PaidSection, planWaybills, type WaybillPlan } from './waybill.ts'
 import { insertWaybills, type NewWaybill, type StoredWaybill, waybillsBeforeMore } from './waybill-store.ts'
 
 export interface CreateWaybills {
@@ -31,13 +31,25 @@ export async function createWaybills(context: WriteContext, commands: readonly C
     commands.map((command) => command.orderId),
   )
   const carried = new Carried(known)
+  const parts = new Parts(known)
   const asked: NewWaybill[] = []
   for (const { orderId, number: orderNumber, part = 0, sections, actor, commandId } of commands) {
     for (const { replaces, ...plan } of planWaybills(sections)) {
       const items = plan.items.filter(({ itemNo }) => carried.take(orderId, itemNo))
       if (items.length === 0) continue
       const originId = replaces === undefined ? null : (carrierOf(known.get(orderId) ?? [], replaces)?.waybillId ?? null)
-      const born = { orderId, orderNumber, part, originId, claimId: null, madeBy: null, reference: null, cause: 'fulfilment.create' }
+      // What was on back order comes by the part that paid for it, and the first delivery of that part has its place.
+      const isTaken = known.get(orderId)?.some((waybill) => waybill.part === part && isLike(waybill, plan))
+      const born = {
+        orderId,
+        orderNumber,
+        part: isTaken ? parts.next(orderId) : part,
+        originId,
+        claimId: null,
+        madeBy: null,
+        reference: null,
+        cause: 'fulfilment.create',
+      }
       asked.push({ ...plan, items, ...born, actor, commandId })
     }
   }
@@ -58,6 +70,9 @@ export async function bear(context: WriteContext, asked: readonly NewWaybill[]):
   )
   return ids
 }
+
+const isLike = (waybill: StoredWaybill, { sectionNo, skuType, merchant, purpose }: Omit<WaybillPlan, 'replaces'>): boolean =>
+  waybill.sectionNo === sectionNo && waybill.skuType === skuType && waybill.merchant === merchant && waybill.purpose === purpose
 
 const isForward = ({ purpose }: StoredWaybill): boolean => purpose !== 'return'
 
@@ -87,5 +102,20 @@ export class Carried {
     if (this.has(orderId, itemNo)) return false
     this.#items.add(`${orderId} ${itemNo}`)
     return true
+  }
+}
+
+/** Parts of waybills that no payment released: below zero, each once in its order. Needs the lock of the orders. */
+export class Parts {
+  readonly #lowest: Map<number, number>
+
+  constructor(waybills: ReadonlyMap<number, readonly StoredWaybill[]>) {
+    this.#lowest = new Map([...waybills].map(([orderId, of]) => [orderId, Math.min(0, ...of.map(({ part }) => part))]))
+  }
+
+  next(orderId: number): number {
+    const part = (this.#lowest.get(orderId) ?? 0) - 1
+    this.#lowest.set(orderId, part)
+    return part
   }
 }

@@ -1,5 +1,5 @@
 import type { NewEvent } from '#platform/events.ts'
-import type { QuotaEffect, WaybillState } from './lifecycle.ts'
+import { isBeingPrepared, type QuotaEffect, type WaybillState } from './lifecycle.ts'
 import type { Destination, Purpose, SkuType, SlotChoice, Waybill } from './waybill.ts'
 
 /** What routing and tracking need to know of a waybill. One event a waybill, keyed by its id. */
@@ -73,6 +73,22 @@ export interface WaybillLate {
   readonly promisedAt: string
 }
 
+/** Pieces that the warehouse did not find: the waybill goes on without them, and its order is to follow. */
+export interface ShortPicked {
+  readonly waybillId: number
+  readonly orderId: number
+  readonly items: readonly { readonly itemNo: number; readonly quantity: number }[]
+  /** What the order does about them: give them up, or wait for them. */
+  readonly policy: 'cancel' | 'backorder'
+}
+
+/** What a waybill carries that is being prepared, after it changed. */
+export interface ContentsChanged {
+  readonly waybillId: number
+  readonly orderId: number
+  readonly items: readonly { readonly itemNo: number; readonly sku: string; readonly quantity: number }[]
+}
+
 export const fulfilmentEventTypes = {
   waybillsCreated: 'fulfilment.waybills_created',
   waybillRescheduled: 'fulfilment.waybill_rescheduled',
@@ -80,6 +96,8 @@ export const fulfilmentEventTypes = {
   callOffFailed: 'fulfilment.call_off_failed',
   rowsSplit: 'fulfilment.rows_split',
   waybillLate: 'fulfilment.waybill_late',
+  shortPicked: 'fulfilment.short_picked',
+  contentsChanged: 'fulfilment.contents_changed',
 } as const
 
 type Described = Pick<
@@ -121,4 +139,12 @@ export function describedEvent(type: 'waybillsCreated' | 'waybillRescheduled', w
 
 export function movedEvent(payload: WaybillMoved): NewEvent {
   return { key: String(payload.waybillId), type: fulfilmentEventTypes.waybillMoved, payload }
+}
+
+/** Told to whoever prepares it; before its release nobody does. */
+export function contentsEvent(waybill: Pick<Waybill, 'waybillId' | 'orderId' | 'purpose' | 'state' | 'items'>): NewEvent[] {
+  if (!isBeingPrepared(waybill)) return []
+  const { waybillId, orderId, items } = waybill
+  const payload: ContentsChanged = { waybillId, orderId, items: items.map(({ itemNo, sku, quantity }) => ({ itemNo, sku, quantity })) }
+  return [{ key: String(waybillId), type: fulfilmentEventTypes.contentsChanged, payload }]
 }

@@ -2,11 +2,10 @@ import { invariant } from '#kernel/outcome.ts'
 import type { WriteContext } from '#platform/database.ts'
 import type { NewEvent } from '#platform/events.ts'
 import { type Applied, changesOf, type Decision, eventsOf } from './change-waybills.ts'
-import { bear, carrierOf } from './create-waybills.ts'
-import { fulfilmentEventTypes, type RowsSplit } from './events.ts'
+import { bear, carrierOf, Parts } from './create-waybills.ts'
+import { contentsEvent, fulfilmentEventTypes, type RowsSplit } from './events.ts'
 import { holdWaybills } from './hold-waybills.ts'
 import { isAtHome, isOver } from './lifecycle.ts'
-import { Parts } from './make-waybills.ts'
 import { planAgain } from './move-waybills.ts'
 import { type Destination, piecesOf, type SlotChoice, type WaybillItem, withItems } from './waybill.ts'
 import { lockWaybillsOfOrders, type NewWaybill, type StoredWaybill, waybillsBeforeMore } from './waybill-store.ts'
@@ -70,6 +69,9 @@ export async function followEdits(context: WriteContext, commands: readonly Foll
   )
   await context.announce(applied.flatMap((each) => eventsOf(each, context.now)))
   await context.announce(fittings.flatMap(({ told }) => told))
+  await context.announce(
+    [...after.values()].flatMap((next) => (before.get(next.waybillId)?.items === next.items ? [] : contentsEvent(next))),
+  )
   const born = await bear(
     context,
     fittings.flatMap((fitting) => fitting.newWaybills(parts)),

@@ -18,6 +18,7 @@ import {
 } from './move-waybills.ts'
 import { operations } from './operations.ts'
 import { type Promises, watchPromises } from './promises.ts'
+import { type ShortWaybill, shortWaybills } from './short-waybills.ts'
 import { type StatePage, waybillsById, waybillsByOrder, waybillsByState } from './waybill-store.ts'
 
 export { type CancelledWaybills, type CancelWaybills } from './cancel-waybills.ts'
@@ -27,8 +28,10 @@ export type { CreatedWaybills, CreateWaybills } from './create-waybills.ts'
 export {
   fulfilmentEventTypes,
   type CallOffFailed,
+  type ContentsChanged,
   type RowsSplit,
   type WaybillLate,
+  type ShortPicked,
   type WaybillMoved,
   type WaybillRescheduled,
   type WaybillsCreated,
@@ -37,7 +40,16 @@ export type { FetchedGoods, FetchGoods, KeepGoods } from './fetch-goods.ts'
 export type { EditedSection, FollowEdit, Followed } from './follow-edits.ts'
 export type { HeldWaybill, HoldWaybill, ReleaseWaybill } from './hold-waybills.ts'
 export { type HoldKind, holdKinds, holdTable } from './holds.ts'
-export { quotaEffects, returnLifeCycle, type WaybillState, wayToTheDoor, waybillLifeCycle, waybillStates } from './lifecycle.ts'
+export {
+  isBeingPrepared,
+  quotaEffects,
+  returnLifeCycle,
+  stepsBetween,
+  type WaybillState,
+  wayToTheDoor,
+  waybillLifeCycle,
+  waybillStates,
+} from './lifecycle.ts'
 export { type FindByContainer, merchantOperations } from './merchant-operations.ts'
 export type { MadeWaybill, MakeWaybill } from './make-waybills.ts'
 export type { CancelWaybill, MoveWaybill, RescheduleWaybill, RouteWaybill } from './move-waybills.ts'
@@ -72,6 +84,8 @@ export function openFulfilment() {
     keepGoods: (context: WriteContext, commands: readonly KeepGoods[]) => keepGoods(context, commands),
     /** One edit of each order in a call. */
     followEdits: (context: WriteContext, commands: readonly FollowEdit[]) => followEdits(context, commands),
+    /** Pieces that a warehouse does not have; one command for a waybill. */
+    shortWaybills: (context: WriteContext, commands: readonly ShortWaybill[]) => shortWaybills(context, commands),
     /** Waybills that wait in each asked state, in pages by id. */
     waybillsAwaiting: (context: ReadContext, pages: readonly StatePage[]) => waybillsByState(context, pages),
     waybillsById: (context: ReadContext, waybillIds: readonly number[]) => waybillsById(context, waybillIds),

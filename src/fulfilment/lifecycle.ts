@@ -235,6 +235,11 @@ export function planAgainTargetOf({ purpose, state }: Living): 'created' | 'resc
 /** True until it is in a truck: what it carries and where it goes may still be another. */
 export const isAtHome = ({ purpose, state }: Living): boolean => purpose !== 'return' && planAgainTargetOf({ purpose, state }) === 'created'
 
+const beingPrepared: ReadonlySet<WaybillState> = new Set(['released', 'acknowledged', 'picked', 'packed', 'staged'])
+
+/** In the hands of a warehouse or merchant: what changes of it is told to them. */
+export const isBeingPrepared = ({ purpose, state }: Living): boolean => purpose !== 'return' && beingPrepared.has(state)
+
 export const isOver = ({ purpose, state }: Living): boolean => lives[purpose].cycle.states[state].end === true
 
 /**

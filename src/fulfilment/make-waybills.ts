@@ -1,6 +1,6 @@
 import { accepted, type Outcome, refused } from '#kernel/outcome.ts'
 import type { WriteContext } from '#platform/database.ts'
-import { bear, Carried } from './create-waybills.ts'
+import { bear, Carried, Parts } from './create-waybills.ts'
 import type { WaybillPlan } from './waybill.ts'
 import { type NewWaybill, type StoredWaybill, waybillsBeforeMore, waybillsByReference } from './waybill-store.ts'
 
@@ -92,19 +92,4 @@ function refusalOf(
     }
   }
   return undefined
-}
-
-/** Parts of waybills that no payment released: below zero, each once in its order. Needs the lock of the orders. */
-export class Parts {
-  readonly #lowest: Map<number, number>
-
-  constructor(waybills: ReadonlyMap<number, readonly StoredWaybill[]>) {
-    this.#lowest = new Map([...waybills].map(([orderId, of]) => [orderId, Math.min(0, ...of.map(({ part }) => part))]))
-  }
-
-  next(orderId: number): number {
-    const part = (this.#lowest.get(orderId) ?? 0) - 1
-    this.#lowest.set(orderId, part)
-    return part
-  }
 }

@@ -8,6 +8,7 @@ import { waybillLifeCycle, waybillStates } from './lifecycle.ts'
 import { type MoveWaybill, moveWaybills } from './move-waybills.ts'
 import { listLate } from './promises.ts'
 import { eachAlone, exact, HistoryView, HoldsView, Id, Instant, instantOf, MovedView, Slot, State, viewOf, WaybillView } from './schemas.ts'
+import { statusById, StatusView } from './waybill-status.ts'
 import { waybillsById, waybillsByOrder, waybillsByState } from './waybill-store.ts'
 import { historyOf } from './waybill-writer.ts'
 
@@ -90,6 +91,29 @@ const get = query({
   },
 })
 
+const status = query({
+  id: 'waybills.status',
+  context: 'fulfilment',
+  summary: 'Where a waybill stands, for pages that many look at; with several processes and no Redis it may be five minutes old',
+  input: Type.Object({ waybillId: Id }, exact),
+  output: StatusView,
+  scopes: ['waybills:read'],
+  http: { method: 'GET', path: '/v1/waybills/:waybillId/status' },
+  batch: { largest: 500, longestWaitMs: 0 },
+  priority: 'normal',
+  errors: { 'fulfilment.unknown_waybill': 404 },
+  body: async (context, asked) => {
+    const found = await statusById(
+      context,
+      asked.map(({ input }) => input.waybillId),
+    )
+    return asked.map(({ input: { waybillId } }) => {
+      const view = found.get(String(waybillId))
+      return view === undefined ? unknownWaybill(waybillId) : accepted({ ...view })
+    })
+  },
+})
+
 const listByOrder = query({
   id: 'waybills.list_by_order',
   context: 'fulfilment',
@@ -142,4 +166,4 @@ const list = query({
   },
 })
 
-export const operations: readonly Operation[] = [update, ...actOperations, get, listByOrder, list, listLate]
+export const operations: readonly Operation[] = [update, ...actOperations, get, status, listByOrder, list, listLate]

@@ -2,6 +2,7 @@ import { invariant } from '#kernel/outcome.ts'
 import { type ReadContext, statement, type WriteContext } from '#platform/database.ts'
 import type { WaybillState } from './lifecycle.ts'
 import { loadOf, type SlotChoice } from './waybill.ts'
+import { tellStatus } from './waybill-status.ts'
 import type { MovingWaybill, StoredWaybill } from './waybill-store.ts'
 
 /** A waybill as it was locked and as it shall be. */
@@ -96,6 +97,16 @@ export async function updateWaybills(
   invariant(
     counts.every((count, at) => count === wanted[at]),
     `of locked waybills ${wanted.join(', ')} were to be moved, planned and refitted, ${counts.join(', ')} were`,
+  )
+  const written = new Map<number, number>()
+  for (const { before } of [...planned, ...moved, ...refitted])
+    written.set(before.waybillId, (written.get(before.waybillId) ?? before.version) + 1)
+  tellStatus(
+    context,
+    updates.flatMap(({ before, after }) => {
+      const version = written.get(before.waybillId)
+      return version === undefined ? [] : [{ version, after }]
+    }),
   )
   // History waits for nobody and leaves with the commit.
   deferChanges(context, changes)

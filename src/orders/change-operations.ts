@@ -12,6 +12,7 @@ import {
   clearAttentionInput,
   confirmInput,
   destinationInput,
+  fillBackorderInput,
   goodwillInput,
   holdInput,
   itemsAdded,
@@ -34,6 +35,7 @@ import type { PlaceDeps } from './place-orders.ts'
 import { mergeSections, splitSections } from './regroup-sections.ts'
 import { reorder } from './reorder.ts'
 import { changed, placed } from './schemas.ts'
+import { fillBackorders } from './short-items.ts'
 
 /** What all changes of an order share. */
 const ofOrders = {
@@ -234,6 +236,16 @@ export function changeOperations(deps: PlaceDeps & { readonly catalogue: Catalog
         'orders.not_possible': 409,
       },
       body: confirmOrders,
+    }),
+    command({
+      id: 'orders.fill_backorder',
+      ...ofOrders,
+      summary: 'Say that goods on back order are there: they get a waybill of their own',
+      input: fillBackorderInput,
+      output: changed,
+      http: { method: 'POST', path: '/v1/orders/:order/fill-backorder', batchPath: '/v1/orders/fill-backorder/batch' },
+      errors: { 'orders.not_found': 404, 'orders.unknown_item': 422 },
+      body: fillBackorders,
     }),
     command({
       id: 'orders.goodwill',

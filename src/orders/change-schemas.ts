@@ -51,6 +51,9 @@ export type AnswerCancelInput = Static<typeof answerCancelInput>
 export const cancelAnswered = Type.Object({ ...changed.properties, claimIds: cancelled.properties.claimIds })
 export type CancelAnswered = Static<typeof cancelAnswered>
 
+export const fillBackorderInput = Type.Object({ order, itemNos: Type.Optional(itemNos), reason }, closed)
+export type FillBackorderInput = Static<typeof fillBackorderInput>
+
 export const amendInput = Type.Object(
   {
     order,

@@ -43,7 +43,7 @@ export const itemLifeCycle = defineLifeCycle<ItemState>({
   transitions: [
     { from: ['draft'], to: 'pending_payment', by: 'place' },
     { from: ['pending_payment'], to: 'paid', by: 'cover' },
-    { from: ['paid'], to: 'backordered', by: 'miss' },
+    { from: ['paid', 'allocated', 'preparing', 'ready'], to: 'backordered', by: 'miss' },
     { from: ['paid', 'backordered'], to: 'allocated', by: 'allocate' },
     { from: ['paid', 'backordered', 'allocated'], to: 'preparing', by: 'pick' },
     { from: ['paid', 'backordered', 'allocated', 'preparing'], to: 'ready', by: 'stage' },

@@ -12,9 +12,10 @@ import { type Check, checkPayments } from './check-payments.ts'
 import { comparePayments, compareWithLogs } from './compare-with-gateway.ts'
 import { openExecutor, type PaymentExecutor } from './executor.ts'
 import { findPayments, type PaymentView } from './find-payments.ts'
-import { type GatewayMovement, type GuardedGateway, guardTraffic } from './gateway.ts'
+import { type GatewayMovement, type GuardedGateway, guardTraffic, type SettlementFile } from './gateway.ts'
 import { GatewayHealth } from './gateway-health.ts'
 import { mixOperations } from './mix-operations.ts'
+import { settlementOperations } from './settlement-operations.ts'
 import { Mixes } from './mixes.ts'
 import { paymentOperations } from './operations.ts'
 import type { PaymentParts } from './parts.ts'
@@ -64,6 +65,8 @@ export interface Payments {
   compareWithGateway(read: ReadContext, gateway: string, movements: readonly GatewayMovement[]): Promise<Check[]>
   readonly executor: PaymentExecutor
   readonly operations: readonly Operation[]
+  /** Readers of settlement files, by gateway; those of the gateways that send some. */
+  readonly settlementReaders: ReadonlyMap<string, (file: string) => SettlementFile>
 }
 
 /** Largest number of calls that wait in memory; about ten seconds of the rate that this is made for. */
@@ -133,6 +136,14 @@ export function openPayments(deps: PaymentsDeps): Payments {
     compareWithLogs: (scope) => compareWithLogs(database, scope, gateways.values(), installation),
     compareWithGateway: (read, gateway, movements) => comparePayments(read, gateway, movements, installation),
     executor,
-    operations: [...paymentOperations(faces), ...mixOperations(mixes), ...cardOperations(cards)],
+    operations: [
+      ...paymentOperations(faces),
+      ...mixOperations(mixes),
+      ...cardOperations(cards),
+      ...settlementOperations({ gateways, installation }),
+    ],
+    settlementReaders: new Map(
+      [...gateways].flatMap(([name, { readSettlement }]) => (readSettlement === undefined ? [] : [[name, readSettlement]])),
+    ),
   }
 }

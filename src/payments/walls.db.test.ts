@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openSandboxTwin } from '#partners/sandbox-pg/twin.ts'
 import { statement } from '#platform/database.ts'
 import { guardTraffic } from './gateway.ts'
+import { uncached } from '#platform/database.ts'
 import { cancelOf, openPaymentsRig, orderOf, type PaymentsRig, rigSecret } from './payments-rig.ts'
 
 const rowsOf = statement<{ table: string; rows: number }>(
@@ -68,6 +69,7 @@ describe('walls of the payments tables', () => {
         rehearsalId: null,
         now: new Date(),
         query: async <Row>({ text }: { text: string }) => (await admin.query(text)).rows as Row[],
+        cached: uncached,
       }
       for (const check of await rig.payments.check(read)) if (check.breaks.length > 0) breaks.push(check.check)
       await admin.query('rollback')

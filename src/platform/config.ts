@@ -39,7 +39,9 @@ export const configSchema = Type.Object(
     shadowDatabaseUrl: Type.Optional(
       url('administrator of the server of the shadow database, when it is another one', postgresScheme, 'url'),
     ),
-    redisUrl: Type.Optional(url('Redis for jobs; without it they are kept in PostgreSQL', 'redis|rediss', 'url')),
+    redisUrl: Type.Optional(
+      url('Redis for jobs and cache; without it jobs are kept in PostgreSQL and the cache in memory', 'redis|rediss', 'url'),
+    ),
     gateways: text(
       {
         about:

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { invariant } from '#kernel/outcome.ts'
 import type { Clock } from '#kernel/time.ts'
+import type { Cache, Versioned } from '#platform/cache.ts'
 import type { NewEvent } from '#platform/events.ts'
 import { currentContext, type Traffic } from '#platform/request-context.ts'
 import { retryRuleOf } from '#platform/sql-retry.ts'
@@ -21,6 +22,7 @@ export const contextNames = [
   'analytics',
   'containers',
   'merchants',
+  'warehousing',
 ] as const
 export type ContextName = (typeof contextNames)[number]
 
@@ -45,6 +47,15 @@ export interface ReadContext {
   /** The instant of this batch, from the injected clock. */
   readonly now: Date
   query<Row>(statement: Statement<Row>, parameters?: readonly unknown[]): Promise<Row[]>
+  /**
+   * Values that may be some minutes old where several processes write, by key; what is not kept is loaded. For looks, never for decisions: inside of a
+   * transaction and in checks it always loads.
+   */
+  cached<T>(
+    what: string,
+    keys: readonly string[],
+    load: (missing: readonly string[]) => Promise<ReadonlyMap<string, Versioned<T>>>,
+  ): Promise<Map<string, T>>
 }
 
 /** What a write may use: one transaction on the tables of one context. */
@@ -55,6 +66,8 @@ export interface WriteContext extends ReadContext {
   defer(statement: Statement<unknown>, parameters: readonly unknown[]): void
   /** The same for a statement that itself writes to the outbox, so that the relay is told after the commit. */
   deferEvents(statement: Statement<unknown>, parameters: readonly unknown[]): void
+  /** Tells the cache what was written, once it is committed. */
+  writeThrough(what: string, entries: readonly (readonly [key: string, entry: Versioned])[]): void
   /** Runs after a successful commit only; for hand-offs that a sweep would also find. Must not throw. */
   afterCommit(work: () => void): void
 }
@@ -90,6 +103,8 @@ export interface DatabasesOptions {
   readonly clock: Clock
   readonly maxConnections: number
   readonly statementTimeoutMs: number
+  /** None: everything is asked of the database. */
+  readonly cache?: Cache
   /** Told after each commit that announced something, so that relays need not wait for their next poll. */
   readonly announced?: (context: ContextName, traffic: Traffic) => void
   readonly observe?: (context: ContextName, traffic: Traffic, statementName: string, seconds: number) => void
@@ -97,6 +112,10 @@ export interface DatabasesOptions {
 }
 
 const attemptsMost = 6
+
+/** Where the truth of this moment is wanted, the cache is passed by. */
+export const uncached: ReadContext['cached'] = async (_what, keys, load) =>
+  new Map([...(await load([...new Set(keys)]))].map(([key, { value }]) => [key, value]))
 
 // The settings of a pool are for statements that touch few rows by index; over whole tables they would choose the worst plans.
 const surveyBegin = [
@@ -194,6 +213,8 @@ export function openDatabases(options: DatabasesOptions): Databases {
           rehearsalId: scope.rehearsalId,
           now: options.clock.now(),
           query: (asked, parameters = []) => queryOn(pool, at, asked, parameters),
+          cached: (what, keys, load) =>
+            options.cache?.readThrough({ traffic: scope.traffic, what, keys, load }) ?? uncached(what, keys, load),
         }),
       )
     },
@@ -210,6 +231,7 @@ export function openDatabases(options: DatabasesOptions): Databases {
             rehearsalId,
             now: options.clock.now(),
             query: (asked, parameters = []) => queryOn(client, { traffic, context }, asked, parameters),
+            cached: uncached,
           })
         } finally {
           await client.query('rollback').catch((error: Error) => (broken = error))
@@ -224,7 +246,7 @@ export function openDatabases(options: DatabasesOptions): Databases {
         const client = await poolOf(scope.traffic, context).connect()
         const session = new Session(client, (name, seconds) => options.observe?.(context, scope.traffic, name, seconds))
         try {
-          const { value, whenCommitted, announcedAny } = await runTransaction(
+          const { value, whenCommitted, written, announcedAny } = await runTransaction(
             session,
             { ...at, rehearsalId: scope.rehearsalId },
             options.clock.now(),
@@ -232,6 +254,7 @@ export function openDatabases(options: DatabasesOptions): Databases {
           )
           client.release()
           for (const then of whenCommitted) then()
+          for (const [what, entries] of written) options.cache?.writeThrough(scope.traffic, what, entries)
           if (announcedAny) options.announced?.(context, scope.traffic)
           return value
         } catch (error) {

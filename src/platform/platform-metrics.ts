@@ -9,6 +9,7 @@ export interface PlatformMetrics {
   batch(operation: { readonly id: string }, traffic: Traffic, size: number): void
   statement(context: ContextName, traffic: Traffic, name: string, seconds: number): void
   relayed(consumer: string, traffic: Traffic, events: number, seconds: number): void
+  cache(seen: { readonly traffic: Traffic; readonly what: string; readonly hits: number; readonly misses: number }): void
   job(name: string, traffic: Traffic, result: string, seconds: number): void
   watchPools(databases: Databases): void
   watchJobs(jobs: Jobs): void
@@ -25,6 +26,10 @@ export function platformMetrics(metrics: Metrics): PlatformMetrics {
   const statement = metrics.histogram('statement_seconds', 'Time of one SQL statement, from our side.', seconds('context', 'statement'))
   const relayed = metrics.counter('relayed_events_total', 'Events handed to a consumer.', ['consumer'])
   const relaySeconds = metrics.histogram('relay_batch_seconds', 'Time to handle one batch of events.', seconds('consumer'))
+  const reads = metrics.counter('cache_reads_total', 'Values asked of the cache, by what they are and whether it had them (hit, miss).', [
+    'what',
+    'result',
+  ])
   const job = metrics.histogram('job_seconds', 'Time of one job, by result (done, failed, parked, refused).', seconds('job', 'result'))
   return {
     operation: ({ id }, { traffic }, outcome, time) => operation(traffic, { operation: id, outcome }, time),
@@ -33,6 +38,10 @@ export function platformMetrics(metrics: Metrics): PlatformMetrics {
     relayed(consumer, traffic, events, time) {
       relayed(traffic, { consumer }, events)
       relaySeconds(traffic, { consumer }, time)
+    },
+    cache({ traffic, what, hits, misses }) {
+      if (hits > 0) reads(traffic, { what, result: 'hit' }, hits)
+      if (misses > 0) reads(traffic, { what, result: 'miss' }, misses)
     },
     job: (name, traffic, result, time) => job(traffic, { job: name, result }, time),
     watchPools(databases) {

@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import type { ContextName, Statement, WriteContext } from '#platform/database.ts'
+import { type ContextName, type Statement, uncached, type WriteContext } from '#platform/database.ts'
 import type { NewEvent } from '#platform/events.ts'
 import { appendOf } from '#platform/outbox.ts'
 import type { Traffic } from '#platform/request-context.ts'
@@ -63,6 +63,8 @@ export class Session {
 interface Finished<T> {
   readonly value: T
   readonly whenCommitted: readonly (() => void)[]
+  /** For the cache. */
+  readonly written: readonly Parameters<WriteContext['writeThrough']>[]
   readonly announcedAny: boolean
 }
 
@@ -74,6 +76,7 @@ export async function runTransaction<T>(
   work: (context: WriteContext) => Promise<T>,
 ): Promise<Finished<T>> {
   const whenCommitted: (() => void)[] = []
+  const written: Parameters<WriteContext['writeThrough']>[] = []
   const deferred: [Statement<unknown>, readonly unknown[]][] = []
   const events: NewEvent[] = []
   let announcedAny = false
@@ -88,6 +91,8 @@ export async function runTransaction<T>(
       const result = await session.send({ name, text, values: parametersOf(parameters) })
       return result.rows as Row[]
     },
+    cached: uncached,
+    writeThrough: (what, entries) => void written.push([what, entries]),
     async announce(more) {
       events.push(...more)
     },
@@ -108,5 +113,5 @@ export async function runTransaction<T>(
   for (const end of ends) if (end.status === 'rejected') throw end.reason
   // A commit after a failed statement answers ROLLBACK; that failure was thrown above, so this is a second net.
   if ((await committed).command !== 'COMMIT') throw new Error('the transaction was rolled back instead of committed')
-  return { value, whenCommitted, announcedAny: announcedAny || events.length > 0 }
+  return { value, whenCommitted, written, announcedAny: announcedAny || events.length > 0 }
 }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 /** A Redis of the test's own on a free port, without persistence; undefined where this machine has none. */
-export async function startRedisServer(): Promise<{ url: string; stop(): Promise<void> } | undefined> {
+export async function startRedisServer(): Promise<{ url: string; pid: number; stop(): Promise<void> } | undefined> {
   if (spawnSync('redis-server', ['--version']).status !== 0) {
     // CI must not pass because it could not look.
     if (process.env['CI'] === 'true') throw new Error('redis-server is missing: .ci/run installs it')
@@ -25,6 +25,7 @@ export async function startRedisServer(): Promise<{ url: string; stop(): Promise
   })
   return {
     url: `redis://127.0.0.1:${port}`,
+    pid: child.pid ?? 0,
     async stop() {
       child.kill('SIGTERM')
       await gone

@@ -10,7 +10,7 @@ import { systemContext } from '#platform/request-context.ts'
 import { openTestDatabases, type TestDatabases } from '#test/databases.ts'
 import { orderFile } from '#test/order-file.ts'
 import { untilTrue } from '#test/until.ts'
-import { type FileReport, type HotFolder, openHotFolder } from './index.ts'
+import { type FileReport, type HotFolder, openHotFolder, orderFiles } from './index.ts'
 
 let t: TestDatabases
 let runner: Runner
@@ -59,7 +59,7 @@ afterEach(async () => {
 })
 
 const open = (given: Partial<Parameters<typeof openHotFolder>[0]> = {}): HotFolder => {
-  const made = openHotFolder({ folder, runner, clock, quietMs: 20, pollMs: 5, log: quiet, ...given })
+  const made = openHotFolder({ folder, kinds: [orderFiles], runner, clock, quietMs: 20, pollMs: 5, log: quiet, ...given })
   opened.push(made)
   return made
 }

@@ -7,12 +7,13 @@ import type { Clock } from '#kernel/time.ts'
 import { tryFolderLock } from '#platform/folder-lock.ts'
 import type { Runner } from '#platform/operation-runner.ts'
 import { newTraceId } from '#platform/request-context.ts'
-import { importOrders, outcomeHeader, outcomeLine } from './import-orders.ts'
-import { type Format, formatOf, type Inspected, inspectFile } from './read-file.ts'
+import { type FileKind, type Imported, outcomeLine, type Whole } from './file-kind.ts'
 
 /** What became of one file. */
 export interface FileReport {
   readonly file: string
+  /** What it has lines of: orders, containers, settlement lines. */
+  readonly of: string
   /** repeated: the same content was imported before, nothing was done. */
   readonly outcome: 'imported' | 'repeated' | 'refused'
   readonly placed: number
@@ -24,6 +25,8 @@ export interface FileReport {
 
 export interface HotFolderOptions {
   readonly folder: string
+  /** What is taken, each from its own folder. */
+  readonly kinds: readonly FileKind[]
   readonly runner: Pick<Runner, 'runMany'>
   readonly clock: Clock
   /** A file is whole when its size and time have not changed for so long, ms; 2,000 unless told. */
@@ -58,15 +61,45 @@ interface Receipt extends Omit<FileReport, 'outcome' | 'problem'> {
   readonly at: string
 }
 
-/** Keys of orders are promised for a day: an import that was broken off longer ago can not tell any more what it had done. */
-const resumeWithinMs = 24 * 3600 * 1000
-const actor = { id: 'partner:hot_folder', scopes: ['orders:write'] }
-
-export function openHotFolder({ folder, runner, clock, quietMs = 2_000, pollMs = 500, observe, log }: HotFolderOptions): HotFolder {
+/** Hot folders beside and in each other, one for each kind of file, looked through one after the other. */
+export function openHotFolder({ kinds, ...options }: HotFolderOptions): HotFolder {
   const stopping = new AbortController()
-  const at = (...parts: readonly string[]): string => join(folder, ...parts)
-  const seen = new Map<string, { size: number; mtimeMs: number; since: number }>()
+  const folders = kinds.map((kind) => openKind(kind, options, stopping))
+  const { folder, pollMs = 500, log } = options
   let running: Promise<void> | undefined
+  const look = async (): Promise<FileReport[]> => {
+    const reports: FileReport[] = []
+    for (const each of folders) reports.push(...(await each.look()))
+    return reports
+  }
+  const run = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      await look().catch((error: unknown) => {
+        if (!stopping.signal.aborted) log.warn({ err: error, folder }, 'the hot folder could not be worked on; it is tried again')
+      })
+      await delay(pollMs, undefined, { signal: stopping.signal }).catch(() => undefined)
+    }
+  }
+  return {
+    look,
+    waiting: async () => (await Promise.all(folders.map((each) => each.waiting()))).reduce((sum, each) => sum + each, 0),
+    start: () => void (running ??= run()),
+    async close() {
+      stopping.abort()
+      await running
+    },
+  }
+}
+
+function openKind(
+  kind: FileKind,
+  { folder, runner, clock, quietMs = 2_000, observe, log }: Omit<HotFolderOptions, 'kinds'>,
+  stopping: AbortController,
+): Pick<HotFolder, 'look' | 'waiting'> {
+  const { outcomeHeader, resumeWithinMs } = kind
+  const actor = { id: 'partner:hot_folder', scopes: kind.scopes }
+  const at = (...parts: readonly string[]): string => join(folder, kind.folder, ...parts)
+  const seen = new Map<string, { size: number; mtimeMs: number; since: number }>()
 
   const prepare = async (): Promise<void> => {
     for (const name of ['working', 'done', 'failed', 'receipts']) await mkdir(at(name), { recursive: true })
@@ -74,12 +107,12 @@ export function openHotFolder({ folder, runner, clock, quietMs = 2_000, pollMs =
 
   const filesIn = async (path: string): Promise<string[]> =>
     (await readdir(path, { withFileTypes: true }))
-      .filter((entry: Dirent) => entry.isFile() && formatOf(entry.name) !== undefined)
+      .filter((entry: Dirent) => entry.isFile() && kind.takes(entry.name))
       .map(({ name }) => name)
 
   /** Files that have been as they are for long enough, the oldest first. Our own time counts: clocks of file servers differ. */
   const wholeFiles = async (): Promise<string[]> => {
-    const names = await filesIn(folder)
+    const names = await filesIn(at())
     for (const name of seen.keys()) if (!names.includes(name)) seen.delete(name)
     const whole: { name: string; mtimeMs: number }[] = []
     for (const name of names) {
@@ -119,21 +152,21 @@ export function openHotFolder({ folder, runner, clock, quietMs = 2_000, pollMs =
     const before = problem.code === interrupted.code ? await readFile(outcome, 'utf8').catch(() => undefined) : undefined
     await writeFile(outcome, `${before ?? outcomeLine(outcomeHeader)}${line}`)
     await putAway(name, claim, 'failed')
-    return { file: name, outcome: 'refused', placed: 0, refused: 0, lines: 0, problem }
+    return { file: name, of: kind.of, outcome: 'refused', placed: 0, refused: 0, lines: 0, problem }
   }
 
   const repeat = async (name: string, claim: Claim, receipt: Receipt): Promise<FileReport> => {
     const sentence = `This content was imported at ${receipt.at} as ${receipt.file}; its outcome is ${receipt.stamp}.${receipt.file}.outcome.tsv.`
     await writeFile(at('working', `${name}.outcome`), outcomeLine(outcomeHeader) + outcomeLine(['', '', 'repeated', '', '', '', sentence]))
     await putAway(name, claim, 'done')
-    return { file: name, outcome: 'repeated', placed: 0, refused: 0, lines: 0 }
+    return { file: name, of: kind.of, outcome: 'repeated', placed: 0, refused: 0, lines: 0 }
   }
 
   /** The content as it is when nobody has written to it while it was read: a writer may still have held it open when it was claimed. */
-  const inspect = async (path: string, format: Format): Promise<Awaited<ReturnType<typeof inspectFile>>> => {
+  const inspect = async (path: string, name: string): ReturnType<FileKind['inspect']> => {
     for (;;) {
       const before = await stat(path)
-      const inspected = await inspectFile(path, format).catch((error: unknown) => {
+      const inspected = await kind.inspect(path, name).catch((error: unknown) => {
         // One file that we may not read must not stop the others.
         if ((error as { code?: string }).code !== 'EACCES') throw error
         return { ok: false as const, error: unreadable }
@@ -147,9 +180,8 @@ export function openHotFolder({ folder, runner, clock, quietMs = 2_000, pollMs =
   /** Imports a claimed file; undefined when it was stopped before its end. */
   const take = async (name: string): Promise<FileReport | undefined> => {
     const path = at('working', name)
-    const format = formatOf(name) as Format
     const claim = await claimOf(name)
-    const inspected = await inspect(path, format)
+    const inspected = await inspect(path, name)
     if (!inspected.ok) return refuse(name, claim, inspected.error)
     const { hash } = inspected.value
     const receipt = await jsonIn<Receipt>(at('receipts', `${hash}.json`))
@@ -164,21 +196,20 @@ export function openHotFolder({ folder, runner, clock, quietMs = 2_000, pollMs =
     return importInto(name, claim, inspected.value)
   }
 
-  const importInto = async (name: string, claim: Claim, inspected: Inspected): Promise<FileReport | undefined> => {
+  const importInto = async (name: string, claim: Claim, inspected: Whole): Promise<FileReport | undefined> => {
     const outcomes = await open(at('working', `${name}.outcome`), 'w')
-    let imported: Awaited<ReturnType<typeof importOrders>>
+    let imported: Imported
     try {
       await outcomes.appendFile(outcomeLine(outcomeHeader))
       const context = { traffic: 'live', rehearsalId: null, actor, traceId: newTraceId() } as const
-      const format = formatOf(name) as Format
-      imported = await importOrders({ path: at('working', name), format, inspected, runner, context, outcomes, stop: stopping.signal })
+      imported = await inspected.import({ name, path: at('working', name), runner, context, outcomes, stop: stopping.signal })
       await outcomes.sync()
     } finally {
       await outcomes.close()
     }
     const { complete, ...sums } = imported
     if (!complete) return undefined
-    const receipt: Receipt = { file: name, stamp: claim.stamp, at: clock.now().toISOString(), ...sums }
+    const receipt: Receipt = { file: name, of: kind.of, stamp: claim.stamp, at: clock.now().toISOString(), ...sums }
     await writeWhole(at('receipts', `${inspected.hash}.json`), receipt)
     await putAway(name, claim, 'done')
     return { ...reportOf(receipt), outcome: 'imported' }
@@ -187,10 +218,7 @@ export function openHotFolder({ folder, runner, clock, quietMs = 2_000, pollMs =
   const reported = (report: FileReport): FileReport => {
     observe?.(report)
     const isFine = report.outcome !== 'refused' && report.refused === 0
-    log[isFine ? 'info' : 'warn'](
-      report,
-      isFine ? 'a file of orders was taken' : 'a file of orders was taken with refusals; see its outcome file',
-    )
+    log[isFine ? 'info' : 'warn'](report, isFine ? 'a file was taken' : 'a file was taken with refusals; see its outcome file')
     return report
   }
 
@@ -215,23 +243,9 @@ export function openHotFolder({ folder, runner, clock, quietMs = 2_000, pollMs =
     return reports
   }
 
-  const run = async (): Promise<void> => {
-    while (!stopping.signal.aborted) {
-      await look().catch((error: unknown) => {
-        if (!stopping.signal.aborted) log.warn({ err: error, folder }, 'the hot folder could not be worked on; it is tried again')
-      })
-      await delay(pollMs, undefined, { signal: stopping.signal }).catch(() => undefined)
-    }
-  }
-
   return {
     look,
-    waiting: async () => (await filesIn(folder).catch(() => [])).length,
-    start: () => void (running ??= run()),
-    async close() {
-      stopping.abort()
-      await running
-    },
+    waiting: async () => (await filesIn(at()).catch(() => [])).length,
   }
 }
 
@@ -243,7 +257,7 @@ const interrupted: Failure = {
 
 const unreadable: Failure = { code: 'hot_folder.unreadable', detail: 'The file may not be read by this process.' }
 
-const reportOf = ({ file, placed, refused, lines }: Receipt): Omit<FileReport, 'outcome'> => ({ file, placed, refused, lines })
+const reportOf = ({ file, of, placed, refused, lines }: Receipt): Omit<FileReport, 'outcome'> => ({ file, of, placed, refused, lines })
 
 /** Moves a file to its place; false when somebody else was faster. */
 async function claims(from: string, to: string): Promise<boolean> {

@@ -1,31 +1,12 @@
 import { hash } from 'node:crypto'
-import type { FileHandle } from 'node:fs/promises'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Failure, Outcome } from '#kernel/outcome.ts'
-import type { Runner } from '#platform/operation-runner.ts'
-import type { RequestContext } from '#platform/request-context.ts'
+import { layoutOf } from './columns.ts'
+import { type FileKind, fileKind, type Imported, type ImportJob, outcomeLine } from './file-kind.ts'
 import { type Fault, type OrderLines, ordersIn, readOrder } from './order-lines.ts'
-import { type Format, type Inspected, readRows } from './read-file.ts'
+import { type Format, formatOf, inspectFile, type Inspected, readRows } from './read-file.ts'
+import { runAgain, Stopped } from './run-again.ts'
 
-export interface ImportOptions {
-  readonly path: string
-  readonly format: Format
-  readonly inspected: Inspected
-  readonly runner: Pick<Runner, 'runMany'>
-  readonly context: RequestContext
-  /** Where the outcome of each line is written. */
-  readonly outcomes: Pick<FileHandle, 'appendFile'>
-  /** Ends the import between two batches. */
-  readonly stop: AbortSignal
-}
-
-export interface Imported {
-  readonly placed: number
-  readonly refused: number
-  readonly lines: number
-  /** False when it was stopped; what was placed is found again by its keys. */
-  readonly complete: boolean
-}
+type OrdersJob = ImportJob & { readonly inspected: Inspected }
 
 /**
  * Orders asked for at once, and how many such askings are under way: one is being stored while the next is being read. No more, because
@@ -33,16 +14,12 @@ export interface Imported {
  */
 const ordersAtOnce = 128
 const underWayMost = 2
-/** The same order may be asked for again a moment later: nothing of it was done, or its key finds what was. */
-const passing: ReadonlySet<string> = new Set(['platform.overloaded', 'platform.unavailable', 'platform.deadline'])
-const longestPauseMs = 5_000
-
-export const outcomeHeader = ['line', 'reference', 'outcome', 'orderNumber', 'code', 'field', 'sentence'] as const
+const outcomeHeader = ['line', 'reference', 'outcome', 'orderNumber', 'code', 'field', 'sentence'] as const
 
 /** Places the orders of an inspected file, in the order of the file, and writes an outcome for each of its lines. */
-export async function importOrders(options: ImportOptions): Promise<Imported> {
+async function importOrders(options: OrdersJob): Promise<Imported> {
   const { inspected, outcomes, stop } = options
-  const rows = withoutHeader(readRows(options.path, options.format, { bytes: inspected.bytes }))
+  const rows = withoutHeader(readRows(options.path, formatOf(options.name) as Format, { bytes: inspected.bytes }))
   const underWay: Promise<Settled[]>[] = []
   const sum = { placed: 0, refused: 0, lines: 0 }
   const writeOldest = async (): Promise<void> => {
@@ -96,11 +73,7 @@ interface Settled {
   readonly result: { readonly ok: true; readonly number: string } | { readonly ok: false; readonly fault: Fault }
 }
 
-class Stopped extends Error {
-  override readonly name = 'Stopped'
-}
-
-async function placeBatch(batch: readonly OrderLines[], options: ImportOptions): Promise<Settled[]> {
+async function placeBatch(batch: readonly OrderLines[], options: OrdersJob): Promise<Settled[]> {
   const { inspected, context } = options
   const read = batch.map((lines) => ({ lines, order: readOrder(lines, inspected.layout) }))
   const calls = read.flatMap(({ lines: { storeId, reference }, order }) => {
@@ -108,7 +81,7 @@ async function placeBatch(batch: readonly OrderLines[], options: ImportOptions):
     const idempotencyKey = `hot-folder:${hash('sha256', `${inspected.hash}\n${storeId}\n${reference}`)}`
     return order.ok ? [{ context, input: order.input, idempotencyKey }] : []
   })
-  const placed = (await placeAll(calls, options)).values()
+  const placed = (await runAgain('orders.place', calls, options)).values()
   return read.map(({ lines, order }): Settled => {
     if (!order.ok) return { lines, result: order }
     const outcome = placed.next().value as Outcome<{ number: string }>
@@ -124,32 +97,6 @@ const standingApart: Failure = {
   detail: 'Lines of this order stand elsewhere in the file as well; lines of one order stand together.',
 }
 
-type PlaceCall = Parameters<Runner['runMany']>[1][number]
-
-/** Asks again for what failed for a passing reason, until it is stopped: an import waits for its database, it does not give up orders. */
-async function placeAll(calls: readonly PlaceCall[], { runner, stop }: ImportOptions): Promise<Outcome<unknown>[]> {
-  const outcomes: Outcome<unknown>[] = []
-  let open = calls.map((call, index) => ({ call, index }))
-  for (let pauseMs = 100; open.length > 0; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
-    if (stop.aborted) throw new Stopped()
-    // The folder holds itself back by what is under way; limits are for callers who do not.
-    const answers = await runner.runMany(
-      'orders.place',
-      open.map(({ call }) => call),
-      { admitted: true },
-    )
-    const again: typeof open = []
-    for (const [at, entry] of open.entries()) {
-      const answer = answers[at]
-      if (answer === undefined || (!answer.ok && passing.has(answer.error.code))) again.push(entry)
-      else outcomes[entry.index] = answer
-    }
-    open = again
-    if (open.length > 0) await delay(pauseMs, undefined, { signal: stop }).catch(() => undefined)
-  }
-  return outcomes
-}
-
 function outcomeLines({ lines, result }: Settled): string {
   const { reference, rows, moreLines } = lines
   return [...rows.map(({ line }) => line), ...moreLines]
@@ -163,8 +110,15 @@ function outcomeLines({ lines, result }: Settled): string {
     .join('')
 }
 
-/** A line of an outcome file, quoted as RFC 4180 says. */
-export function outcomeLine(cells: readonly (string | number)[]): string {
-  const quoted = cells.map((cell) => (/["\t\r\n]/.test(String(cell)) ? `"${String(cell).replaceAll('"', '""')}"` : String(cell)))
-  return `${quoted.join('\t')}\n`
-}
+/** Files of orders: a line an item. A broken line fails its order. */
+export const orderFiles: FileKind = fileKind<Inspected>({
+  folder: '',
+  of: 'orders',
+  scopes: ['orders:write'],
+  outcomeHeader,
+  // Keys of orders are promised for a day: an import that was broken off longer ago can not tell any more what it had done.
+  resumeWithinMs: 24 * 3600 * 1000,
+  takes: (name) => formatOf(name) !== undefined,
+  inspect: (path, name) => inspectFile(path, formatOf(name) as Format, layoutOf),
+  import: importOrders,
+})

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { columns } from './columns.ts'
+import { layoutOf } from './columns.ts'
 import { formatOf, inspectFile, readRows, type Row } from './read-file.ts'
 
 let folder = ''
@@ -19,7 +20,7 @@ const put = async (content: string | Buffer, name = 'orders.tsv'): Promise<strin
   return join(folder, name)
 }
 const inspect = async (content: string | Buffer, format: 'tsv' | 'csv' = 'tsv') => {
-  const found = await inspectFile(await put(content), format)
+  const found = await inspectFile(await put(content), format, layoutOf)
   return found.ok ? found.value : found.error
 }
 
@@ -34,7 +35,7 @@ describe('a file of orders', () => {
     expect(plain).toMatchObject({ rows: 1, layout: { width: required.length } })
     expect(await inspect(`\uFEFF${header('\t')}\r\n${line('\t')}\r\n`)).toMatchObject({ rows: 1 })
     const path = await put(`${header('\t')}\n${line('\t')}\n`, 'other-name.tsv')
-    expect(await inspectFile(path, 'tsv')).toEqual({ ok: true, value: plain })
+    expect(await inspectFile(path, 'tsv', layoutOf)).toEqual({ ok: true, value: plain })
   })
 
   it('may quote as RFC 4180 says: separators, line ends and quotes inside of a cell, and tells the line of each row', async () => {

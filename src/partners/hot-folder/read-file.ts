@@ -4,7 +4,7 @@ import { createReadStream } from 'node:fs'
 import { pipeline } from 'node:stream'
 import { parse } from 'csv-parse'
 import { accepted, type Failure, type Outcome, type Refusal, refused } from '#kernel/outcome.ts'
-import { type Layout, layoutOf } from './columns.ts'
+import type { Layout } from './columns.ts'
 
 export type Format = 'tsv' | 'csv'
 
@@ -21,12 +21,12 @@ export interface Row {
 }
 
 /** What a first pass over a whole file finds out. */
-export interface Inspected {
+export interface Inspected<Columns = Layout> {
   /** SHA-256 of the content, hex. */
   readonly hash: string
   readonly bytes: number
   readonly rows: number
-  readonly layout: Layout
+  readonly layout: Columns
 }
 
 /** Nothing of the file can be taken. */
@@ -94,7 +94,11 @@ function problemOf(error: unknown): unknown {
 }
 
 /** Reads the whole file once: encoding, structure, header, and the hash that names its content. Nothing is imported before it is through. */
-export async function inspectFile(path: string, format: Format): Promise<Outcome<Inspected>> {
+export async function inspectFile<Columns extends { readonly width: number }>(
+  path: string,
+  format: Format,
+  layoutOf: (header: readonly string[]) => Outcome<Columns>,
+): Promise<Outcome<Inspected<Columns>>> {
   const hash = createHash('sha256')
   const encoding = new EncodingWatch()
   let bytes = 0
@@ -106,7 +110,7 @@ export async function inspectFile(path: string, format: Format): Promise<Outcome
     lastByte = chunk.at(-1) ?? lastByte
   }
   try {
-    let layout: Layout | undefined
+    let layout: Columns | undefined
     let last: Row | undefined
     let rows = 0
     for await (const row of readRows(path, format, { watch })) {

@@ -7,16 +7,39 @@ export interface Answer {
   readonly body: object
 }
 
+/** Draws of a sandbox, by the message that it answers. */
+export interface Luck {
+  /** Whether something is missing of what this message asks for. */
+  readonly isShort: boolean
+}
+
 export interface SandboxProfile {
   readonly name: string
   readonly about: string
   /** What it does with a message: nothing, or these, in this order. */
-  readonly answersOf: (message: ExchangeMessage) => readonly Answer[]
+  readonly answersOf: (message: ExchangeMessage, luck: Luck) => readonly Answer[]
 }
 
 interface AboutWaybill {
   readonly waybillId: number
   readonly to?: string
+}
+
+interface AboutSalesOrder {
+  readonly salesOrderId: number
+  readonly lines: readonly { readonly itemNo: number; readonly quantity: number }[]
+}
+
+/** Accepts, picks and packs; of what is short, the last piece of the first line is missing. */
+function prepares({ body }: ExchangeMessage, { isShort }: Luck): Answer[] {
+  const { salesOrderId, lines } = body as AboutSalesOrder
+  const [first] = lines
+  const short = isShort && first !== undefined ? { lines: [{ itemNo: first.itemNo, picked: Math.max(0, first.quantity - 1) }] } : {}
+  return ['accepted', 'picked', 'packed'].map((report) => ({
+    operation: 'sales_orders.report',
+    key: `sales-order-${salesOrderId}`,
+    body: { salesOrderId, report, ...(report === 'picked' ? short : {}) },
+  }))
 }
 
 const moves = (message: ExchangeMessage, states: readonly string[]): Answer[] => {
@@ -30,8 +53,8 @@ const isAbout = ({ topic, body }: ExchangeMessage, name: string, to?: string): b
 export const sandboxPartners: readonly SandboxProfile[] = [
   {
     name: 'wms',
-    about: 'acknowledges, picks and packs what is released to it',
-    answersOf: (message) => (isAbout(message, 'waybill.released') ? moves(message, ['acknowledged', 'picked', 'packed']) : []),
+    about: 'accepts, picks and packs what it is told to',
+    answersOf: (message, luck) => (isAbout(message, 'sales_order.created') ? prepares(message, luck) : []),
   },
   {
     name: 'pss',

@@ -14,6 +14,8 @@ export interface SandboxFaults {
   readonly fails?: number
   /** It refuses the message for good. */
   readonly rejects?: number
+  /** A piece of what it is to prepare is missing. */
+  readonly shorts?: number
 }
 
 /** A line of the partner's own log: one message that it has finished. */
@@ -25,6 +27,8 @@ export interface SandboxLogLine {
   readonly body: unknown
   /** States or the like that it asked for in answer, one name each. */
   readonly asked: readonly string[]
+  /** Lines that it told to be not whole, with the pieces that it has. */
+  readonly short?: readonly { readonly itemNo: number; readonly picked: number }[]
 }
 
 export interface SandboxPartnerOptions {
@@ -75,7 +79,7 @@ export function openSandboxPartner(options: SandboxPartnerOptions): SandboxPartn
       failed.add(message.id)
       return { end: 'again', reason: `${profile.name} stumbled` }
     }
-    const answers = profile.answersOf(message)
+    const answers = profile.answersOf(message, { isShort: strikes(faults.shorts, 'short', message) })
     const asked = answers.map(({ operation, key, body }, index) => ({
       ...messageOf(`${profile.name}-${message.id}-${index + 1}`, operation, body),
       key,
@@ -90,13 +94,15 @@ export function openSandboxPartner(options: SandboxPartnerOptions): SandboxPartn
       throw error
     }
     const { id, topic, key, body } = message
+    const short = answers.flatMap((answer) => (answer.body as { lines?: SandboxLogLine['short'] }).lines ?? [])
     await keep({
       partner: profile.name,
       id,
       topic,
       key,
       body,
-      asked: answers.map((answer) => (answer.body as { to?: string }).to ?? answer.operation),
+      asked: answers.map(({ operation, body: of }) => (of as { to?: string }).to ?? (of as { report?: string }).report ?? operation),
+      ...(short.length === 0 ? {} : { short }),
     })
     finished.add(id)
     const [oldest] = finished
