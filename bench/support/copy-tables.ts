@@ -9,6 +9,8 @@ type Change =
   | 'waybill'
   | 'waybills'
   | 'shipment'
+  | 'sales_order'
+  | 'sales_orders'
   | 'serial'
   | 'quota'
   | 'route'
@@ -60,6 +62,14 @@ const waybillTables: Table[] = [
   // Its id is the hash of what happened; a copy of it happened to another shipment, which is part of the key.
   { name: 'tracking.event', columns: { shipment_id: 'shipment' } },
 ]
+const warehouseTables: Table[] = [
+  {
+    name: 'warehousing.sales_order',
+    columns: { id: 'sales_order', waybill_id: 'waybill', order_id: 'order', order_number: 'number', slot_date: 'day', transferred_from: 'sales_order' },
+    numberOf: 'order_id',
+  },
+  { name: 'warehousing.change', columns: { id: 'serial', root: 'sales_order', entities: 'sales_orders' } },
+]
 const factTables: Table[] = [
   { name: 'analytics.order_fact', columns: { order_id: 'order', order_number: 'number', customer_id: 'customer' }, numberOf: 'order_id' },
   { name: 'analytics.item_fact', columns: { order_id: 'order', order_number: 'number', customer_id: 'customer' }, numberOf: 'order_id' },
@@ -70,7 +80,7 @@ const factTables: Table[] = [
 ]
 
 /** Tables that a copy of a day has rows in; those of each context together. */
-export const copiedTables: readonly Table[] = [...orderTables, ...paymentTables, ...waybillTables, ...factTables]
+export const copiedTables: readonly Table[] = [...orderTables, ...paymentTables, ...waybillTables, ...warehouseTables, ...factTables]
 
 /** How far apart the ids of two copies are, by kind; `serial` by table. */
 export interface Strides {
@@ -78,6 +88,7 @@ export interface Strides {
   readonly payment: number
   readonly waybill: number
   readonly shipment: number
+  readonly sales_order: number
   readonly quota: number
   readonly route: number
   readonly serial: ReadonlyMap<string, number>
@@ -91,8 +102,8 @@ export function copyStatement(
   all: readonly { column: string; type: string }[],
   strides: Strides,
 ): string {
-  const by = (kind: 'order' | 'payment' | 'waybill' | 'shipment') => `c.k::bigint * ${strides[kind]}`
-  const shifted = (column: string, kind: 'payment' | 'waybill', type: string) =>
+  const by = (kind: 'order' | 'payment' | 'waybill' | 'shipment' | 'sales_order') => `c.k::bigint * ${strides[kind]}`
+  const shifted = (column: string, kind: 'payment' | 'waybill' | 'sales_order', type: string) =>
     `array(select (each::bigint + ${by(kind)})::${type} from unnest(t.${column}) with ordinality as each_of (each, at) order by at)`
   const expressionOf = ({ column, type }: { column: string; type: string }): string => {
     const old = `t.${column}`
@@ -105,6 +116,10 @@ export function copyStatement(
         return `${old} + ${by('waybill')}`
       case 'shipment':
         return `${old} + ${by('shipment')}`
+      case 'sales_order':
+        return `${old} + ${by('sales_order')}`
+      case 'sales_orders':
+        return shifted(column, 'sales_order', 'text')
       case 'serial':
         return `${old} + c.k::bigint * ${strides.serial.get(name) ?? 0}`
       // A day has one set of quotas and routes, whatever the number of its copies.

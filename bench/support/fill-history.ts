@@ -106,6 +106,7 @@ async function keepTemplate(admin: pg.Client): Promise<Strides> {
     ),
     waybill: await after('fulfilment.waybill'),
     shipment: await after('tracking.shipment'),
+    sales_order: await after('warehousing.sales_order'),
     quota: await after('routing.quota'),
     route: await after('routing.route'),
     serial,
