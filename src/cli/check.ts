@@ -1,5 +1,5 @@
 import { systemClock } from '#kernel/time.ts'
-import { isDrained } from '#platform/relay.ts'
+import { isDrained } from '#platform/backlog.ts'
 import { bothTraffics } from '#platform/request-context.ts'
 import type { Core } from '../core.ts'
 import { configOf, parse, reporter, type Verb } from './command.ts'

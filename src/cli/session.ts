@@ -5,7 +5,7 @@ import type { Config } from '#platform/config.ts'
 import { migrateJobs } from '#platform/jobs-engine.ts'
 import { openLog } from '#platform/logs.ts'
 import { migrate } from '#platform/migrations.ts'
-import { isDrained as nothingOnItsWay } from '#platform/relay.ts'
+import { isDrained as nothingOnItsWay } from '#platform/backlog.ts'
 import { type Core, openCore } from '../core.ts'
 import { type Engines, openEngines } from '../engines.ts'
 

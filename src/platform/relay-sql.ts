@@ -36,7 +36,6 @@ export function relayStatementsOf({ name, from, into }: Consumer) {
       'cursor',
       `insert into ${into}.consumer (name) values ($1) on conflict (name) do update set name = excluded.name returning last_id`,
     ),
-    position: own<{ last_id: number }>('position', `select last_id from ${into}.consumer where name = $1`),
     move: own<{ name: string }>(
       'move',
       `update ${into}.consumer set last_id = $3, moved_at = $4 where name = $1 and last_id = $2 returning name`,
@@ -56,11 +55,6 @@ export function relayStatementsOf({ name, from, into }: Consumer) {
     parked: own<{ key: string; event: StoredEvent }>(
       'parked',
       `select key, event from ${into}.parked_event where consumer = $1 order by source_id limit 10000`,
-    ),
-    waiting: own<{ waiting: number; age_ms: number }>(
-      'waiting',
-      `select count(*)::int as waiting, coalesce(extract(epoch from $3::timestamptz - min(occurred_at)) * 1000, 0)::float8 as age_ms
-       from ${from}.outbox where id > $1 and type = any($2::text[])`,
     ),
   }
 }

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { type Backlog, backlogOf } from '#platform/backlog.ts'
 import type { Consumer } from '#platform/consumer.ts'
 import type { ContextName, Databases, Scope } from '#platform/database.ts'
 import type { DeliveredEvent } from '#platform/events.ts'
@@ -24,24 +25,6 @@ export interface Relay {
   prune(traffic: Traffic, most?: number): Promise<number>
   /** Finishes the batches under way. */
   close(): Promise<void>
-}
-
-export interface Backlog {
-  readonly consumer: string
-  /** How far it has read. */
-  readonly cursor: number
-  readonly waiting: number
-  readonly parked: number
-  readonly oldestAgeMs: number
-}
-
-/**
- * Whether nothing is on its way. Consumers are asked one beside the other, and an event may pass from one to the next between
- * two questions; so they are asked twice, and whatever passed meanwhile has moved a cursor.
- */
-export async function isDrained(relay: Pick<Relay, 'backlog'>, traffic: Traffic): Promise<boolean> {
-  const [before, after] = [await relay.backlog(traffic), await relay.backlog(traffic)]
-  return after.every(({ waiting, cursor }, index) => waiting === 0 && before[index]?.waiting === 0 && before[index].cursor === cursor)
 }
 
 export interface RelayOptions {
@@ -86,7 +69,12 @@ export function openRelay(options: RelayOptions): Relay {
     kick(from, traffic) {
       for (const loop of loops) if (loop.consumer.from === from && loop.traffic === traffic) loop.kick()
     },
-    backlog: (traffic) => Promise.all(loops.filter((loop) => loop.traffic === traffic).map((loop) => loop.backlog())),
+    backlog: (traffic) =>
+      backlogOf(
+        options.databases,
+        loops.filter((loop) => loop.traffic === traffic).map(({ consumer }) => consumer),
+        { traffic, rehearsalId: traffic === 'shadow' ? 'relay' : null },
+      ),
     async replayParked(name, traffic) {
       const loop = loopOf(name, traffic)
       if (loop === undefined) return { replayed: 0, stillParked: 0 }
@@ -398,28 +386,6 @@ class ConsumerLoop {
     const into = this.#options.databases.of(this.consumer.into)
     const [row] = await into.write(this.#scope(), (context) => context.query(this.#sql.cursor, [this.consumer.name]), { repeatable: true })
     return row?.last_id ?? 0
-  }
-
-  async backlog(): Promise<Backlog> {
-    const { databases } = this.#options
-    // A plain read: looking at the backlog must not wait for the consumer at work on its own row.
-    const [at] = await databases
-      .of(this.consumer.into)
-      .read(this.#scope(), (context) => context.query(this.#sql.position, [this.consumer.name]))
-    const cursor = at?.last_id ?? 0
-    const [[open], [parked]] = await Promise.all([
-      databases
-        .of(this.consumer.from)
-        .read(this.#scope(), (context) => context.query(this.#sql.waiting, [cursor, this.consumer.types, context.now])),
-      databases.of(this.consumer.into).read(this.#scope(), (context) => context.query(this.#sql.parkedCount, [this.consumer.name])),
-    ])
-    return {
-      consumer: this.consumer.name,
-      cursor,
-      waiting: open?.waiting ?? 0,
-      parked: parked?.parked ?? 0,
-      oldestAgeMs: open?.age_ms ?? 0,
-    }
   }
 
   async replayParked(): Promise<{ replayed: number; stillParked: number }> {
