@@ -149,7 +149,7 @@ describe.each(carriers)('partners by %s', (_, variables) => {
           told && [...Value.Errors(told.schema, body)].map(({ instancePath, message }) => `${topic} ${instancePath} ${message}`),
         ).toEqual([])
       }
-      const seldom = ['order.cancelled', 'sales_order.updated', 'sales_order.cancelled']
+      const seldom = ['waybill.late', 'order.cancelled', 'sales_order.updated', 'sales_order.cancelled']
       const heard = new Set(ods.map(({ topic }) => topic.slice(4)))
       expect(partnerMessages.map(({ name }) => name).filter((name) => !heard.has(name) && !seldom.includes(name))).toEqual([])
       for (const { waybillId } of (await ended()).filter(({ state }) => state === 'loaded')) {
