@@ -200,7 +200,16 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
     return depths.flat()
   })
   partners.watch(metrics)
-  defineJobs(jobs, { relay, orders, payments, fulfilment, messaging, databases, confirmAfterMs: config.confirmAfterDays * 86_400_000 })
+  defineJobs(jobs, {
+    relay,
+    orders,
+    payments,
+    fulfilment,
+    routing,
+    messaging,
+    databases,
+    confirmAfterMs: config.confirmAfterDays * 86_400_000,
+  })
 
   return {
     databases,
@@ -309,15 +318,25 @@ interface Housekeeping {
   readonly relay: Relay
   readonly payments: Payments
   readonly fulfilment: Fulfilment
+  readonly routing: Routing
   readonly messaging: Messaging
   readonly databases: Databases
   readonly orders: Orders
   readonly confirmAfterMs: number
 }
 
-function defineJobs(jobs: Jobs, { relay, orders, payments, fulfilment, messaging, databases, confirmAfterMs }: Housekeeping): void {
+function defineJobs(
+  jobs: Jobs,
+  { relay, orders, payments, fulfilment, routing, messaging, databases, confirmAfterMs }: Housekeeping,
+): void {
   jobs.define('fulfilment.expire_holds', async ({ scope }) => {
     for (let found = 1; found > 0; ) found = await databases.of('fulfilment').write(scope, (write) => fulfilment.expireHolds(write))
+  })
+  jobs.define('routing.expire_holds', async ({ scope }) => {
+    for (let ended = 1; ended > 0; ) ended = await databases.of('routing').write(scope, (write) => routing.expireHolds(write))
+  })
+  jobs.define('routing.open_days', async ({ scope }) => {
+    await databases.of('routing').write(scope, (write) => routing.openDays(write))
   })
   jobs.define('messaging.send_webhooks', async ({ scope }) => {
     // A round takes what is due; a backlog is worked off in one job instead of one slice a second.
@@ -366,6 +385,8 @@ export async function startRounds(jobs: Jobs): Promise<void> {
     jobs.every('commands.prune', 3_600_000),
     jobs.every('orders.confirm', 3_600_000),
     jobs.every('fulfilment.expire_holds', 10_000),
+    jobs.every('routing.expire_holds', 10_000),
+    jobs.every('routing.open_days', 3_600_000),
     jobs.every('idempotency.prune', 3_600_000),
   ])
 }

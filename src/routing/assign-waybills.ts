@@ -1,17 +1,17 @@
 import { accepted, type Outcome } from '#kernel/outcome.ts'
 import type { WriteContext } from '#platform/database.ts'
 import type { NewEvent } from '#platform/events.ts'
-import { type Load, type Place, planAssignments, type ReasonCode, type Refusal, type Request, type SkuType } from './assign.ts'
+import { type Place, planAssignments, type ReasonCode, type Refusal, type Request } from './assign.ts'
+import { type CurrentZones, datesAhead, type Load, lockZoneDays, type SkuType, type Zone } from './capacity/index.ts'
 import { routingEventTypes, type RoutingAssigned, type RoutingUnassigned } from './events.ts'
 import { type Decided, writeDecided } from './plan-store.ts'
 import {
   type AskedAssignment,
   assignmentsByWaybill,
-  type CurrentZones,
   loadCells,
   loadFleet,
+  loadHeld,
   loadRoutes,
-  lockDays,
   type StoredAssignment,
   waitingAssignments,
 } from './routing-store.ts'
@@ -47,9 +47,6 @@ const horizonDays = 7
 /** Free slots looked at for each zone and SKU type; a day has about six. */
 const mostSlots = 16
 
-const dayMs = 24 * 3600 * 1000
-const dateOf = (instant: number) => new Date(instant).toISOString().slice(0, 10)
-
 interface Wanted {
   readonly asked: AskedAssignment
   readonly before: 'waiting' | null
@@ -61,8 +58,8 @@ interface Wanted {
 
 /**
  * Gives each waybill a zone, a slot, a place in a quota and a truck, or a reason in numbers why not. A waybill and attempt
- * that has an assignment keeps it. Locks: the delivery days that may be used, in order of date; all else of those days
- * is changed only under them. Statements: eight for any number of waybills, two more when a route must be opened.
+ * that has an assignment keeps it. Locks: the zone days that may be used, in order; all else of those days
+ * is changed only under them. Statements: nine for any number of waybills, two more when a route must be opened.
  */
 export async function assignWaybills(
   context: WriteContext,
@@ -78,15 +75,18 @@ export async function assignWaybills(
     const asked = { waybillId, attempt, orderId, skuType, weightGrams, volumeMl, pieces, lat, lng, postcode, asked: slot }
     wanted.set(key, { asked, before: null, toldReason: null, commandId, actor })
   }
-  await lockFor(context, [...wanted.values()])
+  const located = await locate(context, [...wanted.values()], zones)
+  await lockFor(context, located)
   const known = new Map(
     (await assignmentsByWaybill(context, [...new Set(commands.map((command) => command.waybillId))])).map((one) => [
       `${one.waybillId} ${one.attempt}`,
       one,
     ]),
   )
-  const fresh = [...wanted].flatMap(([key, want]) => (known.has(key) ? [] : [want]))
-  const decided = await decide(context, fresh, zones)
+  const decided = await decide(
+    context,
+    located.filter(({ want: { asked } }) => !known.has(`${asked.waybillId} ${asked.attempt}`)),
+  )
   return commands.map(({ waybillId, attempt = 1 }) => {
     const key = `${waybillId} ${attempt}`
     const stored = known.get(key)
@@ -116,46 +116,60 @@ export async function retryUnassigned(context: WriteContext, command: RetryUnass
   const { reasonCodes = null, after = 0, limit = 500, actor, commandId } = command
   const page = await waitingAssignments(context, { after, reasonCodes, limit })
   const want = (one: StoredAssignment): Wanted => ({ asked: one, before: 'waiting', toldReason: one.reason, commandId, actor })
-  await lockFor(context, page.map(want))
+  await lockFor(context, await locate(context, page.map(want), zones))
   // Read again under the lock: another caller may have placed or released some meanwhile.
   const again = await assignmentsByWaybill(
     context,
     page.map((one) => one.waybillId),
   )
   const waiting = again.filter((one) => one.state === 'waiting')
-  const decided = await decide(context, waiting.map(want), zones)
+  const decided = await decide(context, await locate(context, waiting.map(want), zones))
   const assigned = [...decided.values()].filter((one) => one.state === 'assigned').length
   return accepted({ tried: waiting.length, assigned, next: page.length === limit ? (page.at(-1)?.waybillId ?? null) : null })
 }
 
-const horizonOf = (now: Date) => ({
-  // A day early: in zones west of Greenwich it is still yesterday.
-  from: dateOf(now.getTime() - dayMs),
-  to: dateOf(now.getTime() + horizonDays * dayMs),
-})
-
-async function lockFor(context: WriteContext, wanted: readonly Wanted[]): Promise<void> {
-  const dates = wanted.flatMap(({ asked }) => (asked.asked === null ? [] : [asked.asked.date]))
-  const anyFree = wanted.some(({ asked }) => asked.asked === null)
-  await lockDays(context, dates, anyFree ? horizonOf(context.now) : null)
+interface Located {
+  readonly want: Wanted
+  readonly zone: Zone | undefined
 }
 
-async function decide(context: WriteContext, wanted: readonly Wanted[], currentZones: CurrentZones): Promise<Map<string, AssignedWaybill>> {
-  if (wanted.length === 0) return new Map()
+async function locate(context: WriteContext, wanted: readonly Wanted[], currentZones: CurrentZones): Promise<Located[]> {
   const zones = await currentZones(context)
-  const located = wanted.map((want) => ({ want, zone: zones.locate(want.asked) }))
+  return wanted.map((want) => ({ want, zone: zones.locate(want.asked) }))
+}
+
+/** Locks the days that may be used: of one without a chosen slot, all of its zone up to the horizon. */
+async function lockFor(context: WriteContext, located: readonly Located[]): Promise<void> {
+  const ahead = datesAhead(context.now, horizonDays)
+  await lockZoneDays(
+    context,
+    located.flatMap(({ want: { asked }, zone }) => {
+      if (zone === undefined) return []
+      const dates = asked.asked === null ? ahead : [asked.asked.date]
+      return dates.map((date) => ({ zoneId: zone.zoneId, date }))
+    }),
+  )
+}
+
+async function decide(context: WriteContext, located: readonly Located[]): Promise<Map<string, AssignedWaybill>> {
+  if (located.length === 0) return new Map()
   const requests: Request[] = []
   for (const { want, zone } of located) if (zone !== undefined) requests.push({ ...want.asked, zoneId: zone.zoneId, zoneCode: zone.code })
   const demands = new Map(requests.map((one) => [`${one.zoneId} ${one.skuType} ${one.asked?.date} ${one.asked?.code}`, one]))
-  const cells = await loadCells(context, [...demands.values()], { ...horizonOf(context.now), mostSlots })
+  const ahead = datesAhead(context.now, horizonDays)
+  const cells = await loadCells(context, [...demands.values()], { from: ahead[0] ?? '', to: ahead.at(-1) ?? '', mostSlots })
   const routes = await loadRoutes(context, cells)
-  let plan = planAssignments(requests, { now: context.now, cells, routes, fleet: null })
+  const held = await loadHeld(
+    context,
+    requests.map(({ orderId }) => orderId),
+  )
+  let plan = planAssignments(requests, { now: context.now, cells, routes, held, fleet: null })
   if (plan.needsFleet) {
     const fleet = await loadFleet(
       context,
       cells.map((cell) => cell.date),
     )
-    plan = planAssignments(requests, { now: context.now, cells, routes, fleet })
+    plan = planAssignments(requests, { now: context.now, cells, routes, held, fleet })
   }
 
   const places = plan.places.values()

@@ -14,6 +14,7 @@ const cell = (code: string, change: Partial<Cell> = {}): Cell => ({
   ...change,
 })
 const request = (change: Partial<Request> = {}): Request => ({
+  orderId: 1,
   zoneId: 1,
   zoneCode: 'N1',
   skuType: 'dry',
@@ -36,6 +37,7 @@ const board = (change: Partial<Board> = {}): Board => ({
   now,
   cells: [cell('08')],
   routes: [],
+  held: [],
   fleet: { vehicles: [truck(1)], busy: [] },
   ...change,
 })

@@ -1,16 +1,10 @@
 import { invariant } from '#kernel/outcome.ts'
+import { fitsType, type Load, type SkuType } from './capacity/index.ts'
 
 /**
  * The greedy rule, pure: which quota and which truck each waybill gets, given what is free. Deterministic: waybills in the
  * order given, routes by id, slots by start, trucks by id. It never changes its inputs, so it can be run again with more known.
  */
-export type SkuType = 'dry' | 'frozen' | 'mixed'
-
-export interface Load {
-  readonly weightGrams: number
-  readonly volumeMl: number
-  readonly pieces: number
-}
 
 /** A waybill that wants a place, with its zone found. */
 export interface Request extends Load {
@@ -18,6 +12,15 @@ export interface Request extends Load {
   readonly zoneCode: string
   readonly skuType: SkuType
   readonly asked: { readonly date: string; readonly code: string } | null
+  readonly orderId: number
+}
+
+/** Places that a checkout holds for an order: its waybills take them. */
+export interface Held {
+  readonly reference: string
+  readonly orderId: number
+  readonly quotaId: number
+  readonly places: number
 }
 
 /** One zone, slot and SKU type. */
@@ -61,6 +64,7 @@ export interface Board {
   readonly now: Date
   readonly cells: readonly Cell[]
   readonly routes: readonly Route[]
+  readonly held: readonly Held[]
   /** Null until it is needed: most batches fit on routes that are open. */
   readonly fleet: Fleet | null
 }
@@ -78,9 +82,13 @@ export interface NewRoute {
   readonly vehicle: Vehicle
 }
 
-export type Place =
-  | { readonly cell: Cell; readonly quotaId: number; readonly routeId: number; readonly vehicleId: number }
-  | { readonly cell: Cell; readonly quotaId: number; readonly newRoute: number; readonly vehicleId: number }
+export type Place = {
+  readonly cell: Cell
+  readonly quotaId: number
+  readonly vehicleId: number
+  /** The hold whose place it takes; null: one of those that were free. */
+  readonly hold: Held | null
+} & ({ readonly routeId: number } | { readonly newRoute: number })
 
 export interface Plan {
   /** As many as requests, in their order. */
@@ -99,8 +107,6 @@ interface OpenTruck {
   volumeMl: number
   pieces: number
 }
-
-const fitsType = (truck: SkuType, goods: SkuType) => truck === goods || truck === 'mixed'
 
 const slotKey = (at: { zoneId: number; date: string; code: string }) => `${at.zoneId} ${at.date} ${at.code}`
 
@@ -122,6 +128,9 @@ export function planAssignments(requests: readonly Request[], board: Board): Pla
     if (list === undefined) trucks.set(slotKey(route), [truck])
     else list.push(truck)
   }
+  const heldLeft = new Map(board.held.map((hold) => [hold, hold.places]))
+  const heldFor = (request: Request, quotaId: number | undefined): Held | null =>
+    board.held.find((hold) => hold.orderId === request.orderId && hold.quotaId === quotaId && (heldLeft.get(hold) ?? 0) > 0) ?? null
   const newRoutes: NewRoute[] = []
   const freeBySlot = new Map<string, Vehicle[]>()
   let needsFleet = false
@@ -181,13 +190,16 @@ export function planAssignments(requests: readonly Request[], board: Board): Pla
   }
 
   const placeIn = (cell: Cell, request: Request): Place | Refusal => {
-    const closed = closedReason(cell, { request, now: board.now, used: used.get(cell) ?? 0 })
+    const hold = heldFor(request, cell.quota?.quotaId)
+    // What is held counts as used, so that only its own order finds it free.
+    const closed = closedReason(cell, { request, now: board.now, used: (used.get(cell) ?? 0) - (hold === null ? 0 : 1) })
     if (closed !== undefined) return closed
     invariant(cell.quota, 'a cell without quota was refused above')
     const truck = takeTruck(cell, request)
     if ('reason' in truck) return truck
-    used.set(cell, (used.get(cell) ?? 0) + 1)
-    return { cell, quotaId: cell.quota.quotaId, ...truck.place, vehicleId: truck.vehicleId }
+    if (hold === null) used.set(cell, (used.get(cell) ?? 0) + 1)
+    else heldLeft.set(hold, (heldLeft.get(hold) ?? 0) - 1)
+    return { cell, quotaId: cell.quota.quotaId, ...truck.place, vehicleId: truck.vehicleId, hold }
   }
 
   const places = requests.map((request): Place | Refusal => {

@@ -16,12 +16,13 @@ const laws: readonly { law: string; sql: string }[] = [
           where quota.used <> coalesce(booked.used, 0)`,
   },
   {
-    law: 'the used places of a quota are the waybills that hold one, and those that burnt it',
+    law: 'the used places of a quota are the waybills that hold one, those that burnt it, and what checkouts hold',
     sql: `select quota.id from routing.quota
+          left join (select quota_id, sum(places) as kept from routing.place_hold group by quota_id) as keeping on keeping.quota_id = quota.id
           left join (select quota_id, count(*) as held from routing.assignment where state = 'assigned' group by quota_id) as holding on holding.quota_id = quota.id
           left join (select quota_id, sum(cardinality(waybill_ids)) as burnt from routing.quota_ledger where kind = 'burn' group by quota_id) as burning
             on burning.quota_id = quota.id
-          where quota.used <> coalesce(holding.held, 0) + coalesce(burning.burnt, 0)`,
+          where quota.used <> coalesce(holding.held, 0) + coalesce(burning.burnt, 0) + coalesce(keeping.kept, 0)`,
   },
   {
     law: 'the committed places of a quota are those that its ledger has as committed',

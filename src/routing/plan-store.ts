@@ -1,6 +1,7 @@
 import { invariant } from '#kernel/outcome.ts'
 import { statement, type WriteContext } from '#platform/database.ts'
-import type { Load, NewRoute, Place, Refusal } from './assign.ts'
+import type { Held, NewRoute, Place, Refusal } from './assign.ts'
+import type { Load } from './capacity/index.ts'
 import type { AssignmentState } from './lifecycle.ts'
 import type { AskedAssignment, StoredAssignment } from './routing-store.ts'
 
@@ -29,11 +30,21 @@ const writePlan = statement<{ waybill_id: number; attempt: number; route_id: num
      where route.id = load.id returning 1
    ), taken as (
      update routing.quota set used = quota.used + claim.delta
-     from unnest($19::bigint[], $20::int[]) as claim (id, delta)
+     from unnest($19::bigint[], $53::int[]) as claim (id, delta)
      where quota.id = claim.id and quota.used + claim.delta <= quota.capacity returning 1
    ), noted as (
      insert into routing.quota_ledger (quota_id, kind, delta, waybill_ids, occurred_at)
      select id, 'reserve', delta, waybill_ids::bigint[], $44 from unnest($19::bigint[], $20::int[], $21::text[]) as claim (id, delta, waybill_ids)
+   ), handed_over as (
+     insert into routing.quota_ledger (quota_id, kind, delta, waybill_ids, reference, occurred_at)
+     select quota_id, 'take', -places, '{}', reference, $44 from unnest($54::text[], $55::bigint[], $56::int[]) as hold (reference, quota_id, places)
+   ), used_up as (
+     delete from routing.place_hold using unnest($54::text[], $55::bigint[], $56::int[]) as hold (reference, quota_id, places)
+     where place_hold.reference = hold.reference and place_hold.quota_id = hold.quota_id and place_hold.places = hold.places
+   ), used_in_part as (
+     update routing.place_hold set places = place_hold.places - hold.places
+     from unnest($54::text[], $55::bigint[], $56::int[]) as hold (reference, quota_id, places)
+     where place_hold.reference = hold.reference and place_hold.quota_id = hold.quota_id and place_hold.places > hold.places
    ), decided as (
      select decided.*, coalesce(decided.known_route_id, opened.id) as route_id
      from unnest($22::bigint[], $23::int[], $24::bigint[], $25::text[], $26::text[], $27::bigint[], $28::bigint[], $29::int[], $30::float8[],
@@ -88,16 +99,20 @@ export async function writeDecided(
   const newLoads = new Map<number, Load & { stops: number }>()
   const loads = new Map<number, Load & { stops: number }>()
   const claims = new Map<number, number[]>()
+  const holds = new Map<Held, number>()
   for (const { asked, place } of decided) {
     if (!isPlace(place)) continue
     if ('routeId' in place) addLoad(loads, place.routeId, asked)
     else addLoad(newLoads, place.newRoute, asked)
+    if (place.hold !== null) holds.set(place.hold, (holds.get(place.hold) ?? 0) + 1)
     const claim = claims.get(place.quotaId)
     if (claim === undefined) claims.set(place.quotaId, [asked.waybillId])
     else claim.push(asked.waybillId)
   }
   const filled = [...loads].toSorted(([a], [b]) => a - b)
   const taken = [...claims].toSorted(([a], [b]) => a - b)
+  const handed = [...holds]
+  const handedOf = (quotaId: number) => handed.reduce((sum, [hold, places]) => sum + (hold.quotaId === quotaId ? places : 0), 0)
   const places = decided.map(({ place }) => (isPlace(place) ? place : null))
   const opening = places.map((place) => (place !== null && 'newRoute' in place ? (newRoutes[place.newRoute] ?? null) : null))
   const refusals = decided.map(({ place }) => (isPlace(place) ? null : place))
@@ -163,6 +178,10 @@ export async function writeDecided(
     changes.map(({ actor }) => actor),
     context.traffic,
     context.rehearsalId,
+    taken.map(([quotaId, waybillIds]) => waybillIds.length - handedOf(quotaId)),
+    handed.map(([{ reference }]) => reference),
+    handed.map(([{ quotaId }]) => quotaId),
+    handed.map(([, places]) => places),
   ])
   if (rows.length !== decided.length) throw new AssignedUnderneath(`${decided.length} assignments decided, ${rows.length} written`)
   invariant(rows[0]?.taken === taken.length && rows[0].filled === filled.length, 'a quota or route moved under the lock of its day')

@@ -1,7 +1,8 @@
 import { accepted, type Outcome } from '#kernel/outcome.ts'
 import type { WriteContext } from '#platform/database.ts'
+import { lockZoneDays, type ZoneDay } from './capacity/index.ts'
 import { lockAssignments, type Released, writeReleases, writeTombstones } from './plan-store.ts'
-import { assignmentsByWaybill, lockDays } from './routing-store.ts'
+import { assignmentsByWaybill, type StoredAssignment } from './routing-store.ts'
 
 export interface ReleaseAssignment {
   readonly waybillId: number
@@ -21,7 +22,7 @@ export interface ReleasedAssignment {
  * Gives back the truck's room and the quota of waybills that are cancelled or rescheduled. Before the slot's cut-off the quota
  * returns; after it nobody could use it any more, so it burns, and the ledger says so. A release that comes before its
  * assignment is kept, and the assignment then takes nothing.
- * Locks: delivery days in order of date, then assignments by waybill and attempt.
+ * Locks: zone days in order, then assignments by waybill and attempt.
  */
 export async function releaseAssignments(
   context: WriteContext,
@@ -30,22 +31,12 @@ export async function releaseAssignments(
   if (commands.length === 0) return []
   const waybillIds = [...new Set(commands.map((command) => command.waybillId))]
   const before = await assignmentsByWaybill(context, waybillIds)
-  await lockDays(
-    context,
-    before.flatMap((one) => (one.state === 'assigned' && one.date !== null ? [one.date] : [])),
-    null,
-  )
+  await lockZoneDays(context, before.flatMap(dayOf))
   const locked = await lockAssignments(context, waybillIds)
   // One that was placed between the read and the lock holds places of a day that is not locked yet: read and lock again.
   const moved = before.some((one) => locked.get(`${one.waybillId} ${one.attempt}`)?.state !== one.state) || locked.size > before.length
   const current = moved ? await assignmentsByWaybill(context, waybillIds) : before
-  if (moved) {
-    await lockDays(
-      context,
-      current.flatMap((one) => (one.state === 'assigned' && one.date !== null ? [one.date] : [])),
-      null,
-    )
-  }
+  if (moved) await lockZoneDays(context, current.flatMap(dayOf))
 
   const done = new Set<string>()
   const released: Released[] = []
@@ -76,3 +67,6 @@ export async function releaseAssignments(
   if (overtaken.length > 0) await releaseAssignments(context, overtaken)
   return outcomes
 }
+
+const dayOf = ({ state, zoneId, date }: StoredAssignment): ZoneDay[] =>
+  state === 'assigned' && zoneId !== null && date !== null ? [{ zoneId, date }] : []

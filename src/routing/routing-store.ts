@@ -1,51 +1,7 @@
-import { invariant } from '#kernel/outcome.ts'
-import { type ReadContext, statement, type WriteContext } from '#platform/database.ts'
-import type { Traffic } from '#platform/request-context.ts'
-import type { Cell, Fleet, Load, ReasonCode, Route, SkuType, Vehicle } from './assign.ts'
+import { type ReadContext, statement } from '#platform/database.ts'
+import type { Cell, Fleet, Held, ReasonCode, Route, Vehicle } from './assign.ts'
+import type { Load, SkuType } from './capacity/index.ts'
 import type { AssignmentState } from './lifecycle.ts'
-import type { Polygon } from './zone-reader.ts'
-import { buildZoneMap, type ZoneMap } from './zones.ts'
-
-const selectVersion = statement<{ version: number }>('routing.zone_version', 'select version from routing.zone_set')
-const selectZones = statement<{
-  id: number
-  code: string
-  name: string
-  time_zone: string
-  postcodes: string[]
-  polygons: Polygon[] | null
-}>('routing.zones', 'select id, code, name, time_zone, postcodes, polygons from routing.zone order by id')
-
-export type CurrentZones = (context: ReadContext) => Promise<ZoneMap>
-
-/** Keeps one zone map a traffic in memory and reads the zones anew when their version has moved: one small read a batch. */
-export function openZoneCache(): CurrentZones {
-  const kept = new Map<Traffic, ZoneMap>()
-  return async (context) => {
-    const [row] = await context.query(selectVersion)
-    invariant(row, 'routing.zone_set has its one row')
-    const known = kept.get(context.traffic)
-    if (known?.version === row.version) return known
-    const zones = await context.query(selectZones)
-    const map = buildZoneMap(
-      row.version,
-      zones.map(({ id, time_zone, ...zone }) => ({ ...zone, zoneId: id, timeZone: time_zone })),
-    )
-    kept.set(context.traffic, map)
-    return map
-  }
-}
-
-const lockDaysByDate = statement(
-  'routing.lock_days',
-  `select date from routing.delivery_day where date = any($1::text[]) or (date >= $2::text and date <= $3::text) order by date for update`,
-)
-
-/** Locks delivery days in order of date: the one lock under which quotas, routes and trucks of those days change. */
-export async function lockDays(context: WriteContext, dates: readonly string[], range: { from: string; to: string } | null): Promise<void> {
-  if (dates.length === 0 && range === null) return
-  await context.query(lockDaysByDate, [[...new Set(dates)], range?.from ?? null, range?.to ?? null])
-}
 
 export interface CellDemand {
   readonly zoneId: number
@@ -123,6 +79,17 @@ export async function loadCells(context: ReadContext, demands: readonly CellDema
     cutOffAt: row.cut_off_at,
     quota: row.quota_id === null ? null : { quotaId: row.quota_id, capacity: row.capacity ?? 0, used: row.used ?? 0 },
   }))
+}
+
+const selectHeld = statement<{ reference: string; order_id: number; quota_id: number; places: number }>(
+  'routing.holds_of_orders',
+  `select reference, order_id, quota_id, places from routing.place_hold
+   where order_id = any($1::bigint[]) and expires_at > $2 order by reference, quota_id`,
+)
+
+export async function loadHeld(context: ReadContext, orderIds: readonly number[]): Promise<Held[]> {
+  const rows = await context.query(selectHeld, [[...new Set(orderIds)], context.now])
+  return rows.map(({ reference, order_id, quota_id, places }) => ({ reference, orderId: order_id, quotaId: quota_id, places }))
 }
 
 interface RouteRow {
