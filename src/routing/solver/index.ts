@@ -1,0 +1,21 @@
+export { checkPlan, type Verdict } from './checker.ts'
+export { type Instance, InstanceError, problemOf, tenths } from './instance.ts'
+export { readSolutionCost, readVrplib } from './vrplib.ts'
+export type { Plan, PlanRoute, RouteStops, TakenBreak, UnassignedStop } from './plan.ts'
+export {
+  type Break,
+  defineProblem,
+  endOfTime,
+  type LockedPrefix,
+  longestWay,
+  type Problem,
+  ProblemError,
+  type ProblemInput,
+  type Stop,
+  type StopInput,
+  type Travel,
+  type VehicleType,
+  type VehicleTypeInput,
+} from './problem.ts'
+export type { UnassignedReason } from './reasons.ts'
+export { solve, type SolveOptions } from './solve.ts'
