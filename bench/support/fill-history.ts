@@ -166,10 +166,10 @@ async function copyCapacity(admin: pg.Client, { days, copiesPerDay, strides }: C
      select id + back * ${strides.quota}, zone_id, ${day('date')}, slot_code, sku_type, capacity * ${copiesPerDay}, used * ${copiesPerDay}
      from history.quota, generate_series(1, ${days}) as back`,
     `insert into routing.route (id, zone_id, date, slot_code, vehicle_id, starts_at, ends_at, weight_capacity_grams, volume_capacity_ml, pieces_capacity,
-       weight_grams, volume_ml, pieces, stops) overriding system value
+       weight_grams, volume_ml, pieces, stops, state) overriding system value
      select id + back * ${strides.route}, zone_id, ${day('date')}, slot_code, vehicle_id, starts_at - back * interval '1 day', ends_at - back * interval '1 day',
        weight_capacity_grams * ${copiesPerDay}, volume_capacity_ml * ${copiesPerDay}, pieces_capacity * ${copiesPerDay},
-       weight_grams * ${copiesPerDay}, volume_ml * ${copiesPerDay}, pieces * ${copiesPerDay}, stops * ${copiesPerDay}
+       weight_grams * ${copiesPerDay}, volume_ml * ${copiesPerDay}, pieces * ${copiesPerDay}, stops * ${copiesPerDay}, 'ended'
      from history.route, generate_series(1, ${days}) as back`,
   ])
     await admin.query(statement)

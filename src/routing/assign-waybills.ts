@@ -1,20 +1,13 @@
 import { accepted, type Outcome } from '#kernel/outcome.ts'
 import type { WriteContext } from '#platform/database.ts'
 import type { NewEvent } from '#platform/events.ts'
-import { type Place, planAssignments, type ReasonCode, type Refusal, type Request } from './assign.ts'
+import { type Board, type Place, type Plan, planAssignments, type ReasonCode, type Refusal, type Request } from './assign.ts'
 import { type CurrentZones, datesAhead, type Load, lockZoneDays, type SkuType, type Zone } from './capacity/index.ts'
+import { loadCells, loadFleet, loadHeld, loadRoutes } from './board-store.ts'
+import type { Ground } from './fleet.ts'
 import { routingEventTypes, type RoutingAssigned, type RoutingUnassigned } from './events.ts'
 import { type Decided, writeDecided } from './plan-store.ts'
-import {
-  type AskedAssignment,
-  assignmentsByWaybill,
-  loadCells,
-  loadFleet,
-  loadHeld,
-  loadRoutes,
-  type StoredAssignment,
-  waitingAssignments,
-} from './routing-store.ts'
+import { type AskedAssignment, assignmentsByWaybill, type StoredAssignment, waitingAssignments } from './routing-store.ts'
 
 export interface AssignWaybill extends Load {
   readonly waybillId: number
@@ -46,6 +39,7 @@ export type AssignedWaybill = { readonly waybillId: number; readonly attempt: nu
 const horizonDays = 7
 /** Free slots looked at for each zone and SKU type; a day has about six. */
 const mostSlots = 16
+const firstSlots = 3
 
 interface Wanted {
   readonly asked: AskedAssignment
@@ -153,31 +147,30 @@ async function lockFor(context: WriteContext, located: readonly Located[]): Prom
 
 async function decide(context: WriteContext, located: readonly Located[]): Promise<Map<string, AssignedWaybill>> {
   if (located.length === 0) return new Map()
-  const requests: Request[] = []
-  for (const { want, zone } of located) if (zone !== undefined) requests.push({ ...want.asked, zoneId: zone.zoneId, zoneCode: zone.code })
+  const { requests, zones } = requestsOf(located)
   const demands = new Map(requests.map((one) => [`${one.zoneId} ${one.skuType} ${one.asked?.date} ${one.asked?.code}`, one]))
   const ahead = datesAhead(context.now, horizonDays)
-  const cells = await loadCells(context, [...demands.values()], { from: ahead[0] ?? '', to: ahead.at(-1) ?? '', mostSlots })
-  const routes = await loadRoutes(context, cells)
   const held = await loadHeld(
     context,
     requests.map(({ orderId }) => orderId),
   )
-  let plan = planAssignments(requests, { now: context.now, cells, routes, held, fleet: null })
-  if (plan.needsFleet) {
-    const fleet = await loadFleet(
-      context,
-      cells.map((cell) => cell.date),
-    )
-    plan = planAssignments(requests, { now: context.now, cells, routes, held, fleet })
+  const look = async (slots: number, withFleet: boolean): Promise<Plan> => {
+    const cells = await loadCells(context, [...demands.values()], { from: ahead[0] ?? '', to: ahead.at(-1) ?? '', mostSlots: slots })
+    const routes = await loadRoutes(context, cells)
+    const dates = cells.map(({ date }) => date)
+    const fleet = withFleet ? await loadFleet(context, { dates, zoneIds: cells.map(({ zoneId }) => zoneId) }) : null
+    return planAssignments(requests, { now: context.now, cells, routes, held, zones, fleet })
   }
+  // Most waybills fit on routes that are open in the slot they ask for or the next ones; only for those that do not is all looked at.
+  let plan = await look(firstSlots, false)
+  if (plan.needsFleet || plan.places.some((place) => 'reason' in place)) plan = await look(mostSlots, true)
 
   const places = plan.places.values()
   const decided = located.map(({ want, zone }): Decided & Wanted => {
-    const place = zone === undefined ? noZone(want.asked) : (places.next().value as Place | Refusal)
+    const place = zone === undefined ? noZone(want.asked) : waits(want, zone) ? awaitsRun(zone) : (places.next().value as Place | Refusal)
     return { ...want, zoneId: zone?.zoneId ?? null, place }
   })
-  const routeIds = await writeDecided(context, decided, plan.newRoutes)
+  const routeIds = await writeDecided(context, decided, plan)
   const events: NewEvent[] = []
   const answers = new Map<string, AssignedWaybill>()
   for (const { asked, place, toldReason } of decided) {
@@ -197,6 +190,28 @@ async function decide(context: WriteContext, located: readonly Located[]): Promi
   }
   await context.announce(events)
   return answers
+}
+
+/** In a zone that is planned in waves a waybill waits for the run; a retry by hand is no longer willing to wait. */
+const waits = ({ before }: Wanted, { planning }: Zone): boolean => planning === 'wave' && before === null
+
+const awaitsRun = ({ code }: Zone): Refusal => ({
+  code: 'awaits_run',
+  reason: `zone ${code} is planned in waves: it waits for the next run`,
+})
+
+function requestsOf(located: readonly Located[]): { requests: Request[]; zones: Board['zones'] } {
+  const zones = new Map<number, Ground>()
+  const requests = located.flatMap(({ want, zone }): Request[] => {
+    if (zone === undefined || waits(want, zone)) return []
+    const { base } = zone
+    const centre = zone.centre ?? base ?? { lat: 0, lng: 0 }
+    zones.set(zone.zoneId, { base, centre, depotId: base?.depotId ?? null })
+    const { lat, lng } = want.asked
+    const at = lat === null || lng === null ? centre : { lat, lng }
+    return [{ ...want.asked, at, zoneId: zone.zoneId, zoneCode: zone.code }]
+  })
+  return { requests, zones }
 }
 
 function noZone({ lat, lng, postcode }: AskedAssignment): Refusal {

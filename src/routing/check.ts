@@ -58,13 +58,32 @@ const laws: readonly { law: string; sql: string }[] = [
   {
     law: 'a truck is in one place at a time',
     sql: `select one.id from routing.route as one join routing.route as other
-          on other.vehicle_id = one.vehicle_id and other.id > one.id and one.starts_at < other.ends_at and other.starts_at < one.ends_at`,
+          on other.vehicle_id = one.vehicle_id and other.id > one.id and one.leaves_at < other.returns_at and other.leaves_at < one.returns_at`,
+  },
+  {
+    law: 'the doors of a route that is planned are those of its waybills, each once, and it serves them within its slot and its time',
+    sql: `select route.id from routing.route
+          left join (select route_id, array_agg(waybill_id order by waybill_id) as waybills from routing.assignment where state = 'assigned' group by route_id)
+            as held on held.route_id = route.id
+          cross join lateral (
+            select array_agg(waybill::bigint order by waybill::bigint) as waybills,
+              coalesce(bool_and((door ->> 'arrives')::bigint between extract(epoch from starts_at) and extract(epoch from ends_at)), true) as in_time
+            from json_array_elements(route.path) as door cross join json_array_elements_text(door -> 'waybills') as waybill
+          ) as planned
+          where route.state in ('open', 'locked', 'departed') and (planned.waybills is distinct from held.waybills or not planned.in_time)`,
+  },
+  {
+    law: 'no slot has more trucks of a type than its resources',
+    sql: `select quota.id from routing.quota
+          join routing.route on route.zone_id = quota.zone_id and route.date = quota.date and route.slot_code = quota.slot_code and route.leaves_at is not null
+          join routing.vehicle on vehicle.id = route.vehicle_id and vehicle.type = quota.sku_type
+          where quota.trucks is not null group by quota.id, quota.trucks having count(*) > quota.trucks`,
   },
   {
     law: 'the state of an assignment is the last one in its history',
     sql: `select assignment.waybill_id as id from routing.assignment
           left join (
-            select distinct on (root, entity) root, entity, to_state from routing.change_log order by root, entity, sequence desc, position desc
+            select distinct on (root, entity) root, entity, to_state from routing.change_log where level = 'assignment' order by root, entity, sequence desc, position desc
           ) as last on last.root = assignment.waybill_id and last.entity = assignment.attempt::text
           where last.to_state is distinct from assignment.state`,
   },

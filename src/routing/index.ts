@@ -26,7 +26,7 @@ export type {
   PutWeeklySlot,
   SkuType,
 } from './capacity/index.ts'
-export { assignmentLifeCycle, type AssignmentState } from './lifecycle.ts'
+export { assignmentLifeCycle, type AssignmentState, routeLifeCycle, type RouteState } from './lifecycle.ts'
 export { type CityPlan, type MadeCity, madeCity } from './capacity/index.ts'
 export type { ReleaseAssignment, ReleasedAssignment } from './release-assignments.ts'
 export type { StoredAssignment } from './routing-store.ts'
@@ -42,7 +42,7 @@ export function openRouting() {
     operations: [...operations, ...openOperations(zones)],
     assignWaybills: (context: WriteContext, commands: readonly AssignWaybill[]) => assignWaybills(context, commands, zones),
     commitAssignments: (context: WriteContext, commands: readonly CommitAssignment[]) => commitAssignments(context, commands),
-    releaseAssignments: (context: WriteContext, commands: readonly ReleaseAssignment[]) => releaseAssignments(context, commands),
+    releaseAssignments: (context: WriteContext, commands: readonly ReleaseAssignment[]) => releaseAssignments(context, commands, zones),
     retryUnassigned: (context: WriteContext, command: RetryUnassigned) => retryUnassigned(context, command, zones),
     assignmentsOfOrders: (context: ReadContext, orderIds: readonly number[]) => assignmentsByOrder(context, orderIds),
     check: (context: ReadContext) => checkRouting(context),

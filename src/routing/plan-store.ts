@@ -1,8 +1,8 @@
 import { invariant } from '#kernel/outcome.ts'
 import { statement, type WriteContext } from '#platform/database.ts'
-import type { Held, NewRoute, Place, Refusal } from './assign.ts'
+import type { Held, Place, Plan, Refusal } from './assign.ts'
 import type { Load } from './capacity/index.ts'
-import type { AssignmentState } from './lifecycle.ts'
+import { type AssignmentState, routeLifeCycle, type RouteState } from './lifecycle.ts'
 import type { AskedAssignment, StoredAssignment } from './routing-store.ts'
 
 /** What a batch decided about one waybill; `before` is null at its birth. */
@@ -19,15 +19,25 @@ const writePlan = statement<{ waybill_id: number; attempt: number; route_id: num
   'routing.write_plan',
   `with opened as (
      insert into routing.route (zone_id, date, slot_code, vehicle_id, starts_at, ends_at, weight_capacity_grams, volume_capacity_ml,
-       pieces_capacity, weight_grams, volume_ml, pieces, stops)
-     select * from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[], $6::timestamptz[], $7::bigint[],
-       $8::bigint[], $9::int[], $10::bigint[], $11::bigint[], $12::int[], $13::int[])
+       pieces_capacity, weight_grams, volume_ml, pieces, stops, leaves_at, returns_at, path, why)
+     select zone_id, date, slot_code, vehicle_id, starts_at, ends_at, weight_capacity_grams, volume_capacity_ml, pieces_capacity, weight_grams,
+       volume_ml, pieces, stops, to_timestamp(leaves), to_timestamp(returns), path::json, why
+     from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[], $6::timestamptz[], $7::bigint[],
+       $8::bigint[], $9::int[], $10::bigint[], $11::bigint[], $12::int[], $13::int[], $57::bigint[], $58::bigint[], $59::text[], $60::text[])
+       as new (zone_id, date, slot_code, vehicle_id, starts_at, ends_at, weight_capacity_grams, volume_capacity_ml, pieces_capacity, weight_grams,
+         volume_ml, pieces, stops, leaves, returns, path, why)
+     order by vehicle_id, starts_at
      returning id, vehicle_id, starts_at
    ), filled as (
      update routing.route set weight_grams = route.weight_grams + load.weight_grams, volume_ml = route.volume_ml + load.volume_ml,
-       pieces = route.pieces + load.pieces, stops = route.stops + load.stops
-     from unnest($14::bigint[], $15::bigint[], $16::bigint[], $17::int[], $18::int[]) as load (id, weight_grams, volume_ml, pieces, stops)
-     where route.id = load.id returning 1
+       pieces = route.pieces + load.pieces, stops = route.stops + load.stops, version = route.version + 1, path = load.path::json,
+       vehicle_id = coalesce(vehicle.id, route.vehicle_id), weight_capacity_grams = coalesce(vehicle.weight_grams, weight_capacity_grams),
+       volume_capacity_ml = coalesce(vehicle.volume_ml, volume_capacity_ml), pieces_capacity = coalesce(vehicle.pieces, pieces_capacity),
+       leaves_at = to_timestamp(load.leaves), returns_at = to_timestamp(load.returns), why = route.why || load.why
+     from unnest($14::bigint[], $15::bigint[], $16::bigint[], $17::int[], $18::int[], $61::text[], $62::bigint[], $63::bigint[], $64::bigint[], $65::text[])
+       as load (id, weight_grams, volume_ml, pieces, stops, path, leaves, returns, vehicle_id, why)
+     left join routing.vehicle on vehicle.id = load.vehicle_id
+     where route.id = load.id and route.state = 'open' returning 1
    ), taken as (
      update routing.quota set used = quota.used + claim.delta
      from unnest($19::bigint[], $53::int[]) as claim (id, delta)
@@ -93,7 +103,7 @@ function addLoad<K>(sums: Map<K, Load & { stops: number }>, key: K, load: Load):
 export async function writeDecided(
   context: WriteContext,
   decided: readonly Decided[],
-  newRoutes: readonly NewRoute[],
+  { newRoutes, changedRoutes }: Pick<Plan, 'newRoutes' | 'changedRoutes'>,
 ): Promise<Map<string, number | null>> {
   if (decided.length === 0) return new Map()
   const newLoads = new Map<number, Load & { stops: number }>()
@@ -111,6 +121,8 @@ export async function writeDecided(
   }
   const filled = [...loads].toSorted(([a], [b]) => a - b)
   const taken = [...claims].toSorted(([a], [b]) => a - b)
+  const changed = new Map(changedRoutes.map((route) => [route.routeId, route]))
+  const changedOf = filled.map(([routeId]) => changed.get(routeId) as (typeof changedRoutes)[number])
   const handed = [...holds]
   const handedOf = (quotaId: number) => handed.reduce((sum, [hold, places]) => sum + (hold.quotaId === quotaId ? places : 0), 0)
   const places = decided.map(({ place }) => (isPlace(place) ? place : null))
@@ -125,67 +137,84 @@ export async function writeDecided(
     return { from: `{${path.slice(0, -1).join()}}`, to: `{${path.slice(1).join()}}` }
   })
 
-  const rows = await context.query(writePlan, [
-    newRoutes.map(({ cell }) => cell.zoneId),
-    newRoutes.map(({ cell }) => cell.date),
-    newRoutes.map(({ cell }) => cell.code),
-    newRoutes.map(({ vehicle }) => vehicle.vehicleId),
-    newRoutes.map(({ cell }) => cell.startsAt),
-    newRoutes.map(({ cell }) => cell.endsAt),
-    newRoutes.map(({ vehicle }) => vehicle.weightGrams),
-    newRoutes.map(({ vehicle }) => vehicle.volumeMl),
-    newRoutes.map(({ vehicle }) => vehicle.pieces),
-    newRoutes.map((_, index) => newLoads.get(index)?.weightGrams ?? 0),
-    newRoutes.map((_, index) => newLoads.get(index)?.volumeMl ?? 0),
-    newRoutes.map((_, index) => newLoads.get(index)?.pieces ?? 0),
-    newRoutes.map((_, index) => newLoads.get(index)?.stops ?? 0),
-    filled.map(([routeId]) => routeId),
-    filled.map(([, load]) => load.weightGrams),
-    filled.map(([, load]) => load.volumeMl),
-    filled.map(([, load]) => load.pieces),
-    filled.map(([, load]) => load.stops),
-    taken.map(([quotaId]) => quotaId),
-    taken.map(([, waybillIds]) => waybillIds.length),
-    taken.map(([, waybillIds]) => `{${waybillIds.join()}}`),
-    decided.map(({ asked }) => asked.waybillId),
-    decided.map(({ asked }) => asked.attempt),
-    decided.map(({ asked }) => asked.orderId),
-    decided.map(({ place }) => stateOf(place)),
-    decided.map(({ asked }) => asked.skuType),
-    decided.map(({ asked }) => asked.weightGrams),
-    decided.map(({ asked }) => asked.volumeMl),
-    decided.map(({ asked }) => asked.pieces),
-    decided.map(({ asked }) => asked.lat),
-    decided.map(({ asked }) => asked.lng),
-    decided.map(({ asked }) => asked.postcode),
-    decided.map(({ asked }) => asked.asked?.date ?? null),
-    decided.map(({ asked }) => asked.asked?.code ?? null),
-    decided.map(({ zoneId }) => zoneId),
-    places.map((place) => place?.cell.date ?? null),
-    places.map((place) => place?.cell.code ?? null),
-    places.map((place) => place?.quotaId ?? null),
-    places.map((place) => (place !== null && 'routeId' in place ? place.routeId : null)),
-    opening.map((route) => route?.vehicle.vehicleId ?? null),
-    opening.map((route) => route?.cell.startsAt ?? null),
-    refusals.map((refusal) => refusal?.code ?? null),
-    refusals.map((refusal) => refusal?.reason ?? null),
-    context.now,
-    changes.map(({ asked }) => asked.waybillId),
-    changes.map(({ asked }) => String(asked.attempt)),
-    history.map(({ from }) => from),
-    history.map(({ to }) => to),
-    changes.map(({ commandId }) => commandId),
-    changes.map(({ actor }) => actor),
-    context.traffic,
-    context.rehearsalId,
-    taken.map(([quotaId, waybillIds]) => waybillIds.length - handedOf(quotaId)),
-    handed.map(([{ reference }]) => reference),
-    handed.map(([{ quotaId }]) => quotaId),
-    handed.map(([, places]) => places),
-  ])
+  const rows = await context
+    .query(writePlan, [
+      newRoutes.map(({ cell }) => cell.zoneId),
+      newRoutes.map(({ cell }) => cell.date),
+      newRoutes.map(({ cell }) => cell.code),
+      newRoutes.map(({ vehicle }) => vehicle.vehicleId),
+      newRoutes.map(({ cell }) => cell.startsAt),
+      newRoutes.map(({ cell }) => cell.endsAt),
+      newRoutes.map(({ vehicle }) => vehicle.weightGrams),
+      newRoutes.map(({ vehicle }) => vehicle.volumeMl),
+      newRoutes.map(({ vehicle }) => vehicle.pieces),
+      newRoutes.map((_, index) => newLoads.get(index)?.weightGrams ?? 0),
+      newRoutes.map((_, index) => newLoads.get(index)?.volumeMl ?? 0),
+      newRoutes.map((_, index) => newLoads.get(index)?.pieces ?? 0),
+      newRoutes.map((_, index) => newLoads.get(index)?.stops ?? 0),
+      filled.map(([routeId]) => routeId),
+      filled.map(([, load]) => load.weightGrams),
+      filled.map(([, load]) => load.volumeMl),
+      filled.map(([, load]) => load.pieces),
+      filled.map(([, load]) => load.stops),
+      taken.map(([quotaId]) => quotaId),
+      taken.map(([, waybillIds]) => waybillIds.length),
+      taken.map(([, waybillIds]) => `{${waybillIds.join()}}`),
+      decided.map(({ asked }) => asked.waybillId),
+      decided.map(({ asked }) => asked.attempt),
+      decided.map(({ asked }) => asked.orderId),
+      decided.map(({ place }) => stateOf(place)),
+      decided.map(({ asked }) => asked.skuType),
+      decided.map(({ asked }) => asked.weightGrams),
+      decided.map(({ asked }) => asked.volumeMl),
+      decided.map(({ asked }) => asked.pieces),
+      decided.map(({ asked }) => asked.lat),
+      decided.map(({ asked }) => asked.lng),
+      decided.map(({ asked }) => asked.postcode),
+      decided.map(({ asked }) => asked.asked?.date ?? null),
+      decided.map(({ asked }) => asked.asked?.code ?? null),
+      decided.map(({ zoneId }) => zoneId),
+      places.map((place) => place?.cell.date ?? null),
+      places.map((place) => place?.cell.code ?? null),
+      places.map((place) => place?.quotaId ?? null),
+      places.map((place) => (place !== null && 'routeId' in place ? place.routeId : null)),
+      opening.map((route) => route?.vehicle.vehicleId ?? null),
+      opening.map((route) => route?.cell.startsAt ?? null),
+      refusals.map((refusal) => refusal?.code ?? null),
+      refusals.map((refusal) => refusal?.reason ?? null),
+      context.now,
+      changes.map(({ asked }) => asked.waybillId),
+      changes.map(({ asked }) => String(asked.attempt)),
+      history.map(({ from }) => from),
+      history.map(({ to }) => to),
+      changes.map(({ commandId }) => commandId),
+      changes.map(({ actor }) => actor),
+      context.traffic,
+      context.rehearsalId,
+      taken.map(([quotaId, waybillIds]) => waybillIds.length - handedOf(quotaId)),
+      handed.map(([{ reference }]) => reference),
+      handed.map(([{ quotaId }]) => quotaId),
+      handed.map(([, places]) => places),
+      newRoutes.map(({ times }) => times.from),
+      newRoutes.map(({ times }) => times.to),
+      newRoutes.map(({ path }) => JSON.stringify(path)),
+      newRoutes.map(({ why }) => why),
+      changedOf.map(({ path }) => JSON.stringify(path)),
+      changedOf.map(({ times }) => times.from),
+      changedOf.map(({ times }) => times.to),
+      changedOf.map(({ vehicle }) => vehicle?.vehicleId ?? null),
+      changedOf.map(({ why }) => why),
+    ])
+    .catch(retryTakenTruck)
   if (rows.length !== decided.length) throw new AssignedUnderneath(`${decided.length} assignments decided, ${rows.length} written`)
   invariant(rows[0]?.taken === taken.length && rows[0].filled === filled.length, 'a quota or route moved under the lock of its day')
   return new Map(rows.map((row) => [`${row.waybill_id} ${row.attempt}`, row.route_id]))
+}
+
+/** Two zones whose days are locked apart chose one truck: the database let the first have it, and the second decides again. */
+function retryTakenTruck(error: unknown): never {
+  if (error instanceof Error && (error as { code?: unknown }).code === '23P01') throw new AssignedUnderneath(error.message)
+  throw error
 }
 
 /** A release or another assignment of the same waybill came first, between our look and our write: look and decide again. */
@@ -223,9 +252,16 @@ const writeReleased = statement(
   'routing.write_released',
   `with emptied as (
      update routing.route set weight_grams = route.weight_grams - load.weight_grams, volume_ml = route.volume_ml - load.volume_ml,
-       pieces = route.pieces - load.pieces, stops = route.stops - load.stops
-     from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::int[], $5::int[]) as load (id, weight_grams, volume_ml, pieces, stops)
-     where route.id = load.id
+       pieces = route.pieces - load.pieces, stops = route.stops - load.stops, version = route.version + 1, path = load.path::json,
+       state = case when load.empty then 'dropped' else route.state end,
+       leaves_at = case when load.empty then null else route.leaves_at end, returns_at = case when load.empty then null else route.returns_at end
+     from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::int[], $5::int[], $18::text[], $19::boolean[])
+       as load (id, weight_grams, volume_ml, pieces, stops, path, empty)
+     where route.id = load.id and route.state <> 'dropped'
+   ), dropped as (
+     insert into routing.change (root, levels, entities, from_states, to_states, cause, command_id, actor, traffic, rehearsal_id, occurred_at)
+     select id, '{route}', array[id::text], array[from_state], '{dropped}', 'routing.release', '', 'system:routing', $16, $17, $10
+     from unnest($1::bigint[], $20::text[], $19::boolean[]) as load (id, from_state, empty) where empty
    ), given_back as (
      update routing.quota set used = quota.used + claim.delta
      from (select id, sum(delta)::int as delta from unnest($6::bigint[], $8::int[]) as claim (id, delta) group by id) as claim
@@ -244,7 +280,12 @@ const writeReleased = statement(
    from unnest($11::bigint[], $12::int[], $13::text[], $14::text[], $15::text[]) as change (root, attempt, from_state, command_id, actor)`,
 )
 
-export async function writeReleases(context: WriteContext, released: readonly Released[]): Promise<void> {
+/** `paths` are the routes' doors without what is released. A route that nothing is left of frees its truck, unless it has left. */
+export async function writeReleases(
+  context: WriteContext,
+  released: readonly Released[],
+  paths: ReadonlyMap<number, { readonly path: string; readonly state: RouteState }>,
+): Promise<void> {
   if (released.length === 0) return
   const loads = new Map<number, Load & { stops: number }>()
   const claims = new Map<string, { quotaId: number; kind: 'give_back' | 'burn'; waybillIds: number[] }>()
@@ -258,6 +299,7 @@ export async function writeReleases(context: WriteContext, released: readonly Re
     else claim.waybillIds.push(waybillId)
   }
   const emptied = [...loads]
+  const after = emptied.map(([routeId]) => paths.get(routeId) ?? { path: '[]', state: 'ended' as const })
   const noted = [...claims.values()]
   await context.query(writeReleased, [
     emptied.map(([routeId]) => routeId),
@@ -277,6 +319,9 @@ export async function writeReleases(context: WriteContext, released: readonly Re
     released.map(({ actor }) => actor),
     context.traffic,
     context.rehearsalId,
+    after.map(({ path }) => path),
+    after.map(({ path, state }) => path === '[]' && routeLifeCycle.canMove(state, 'dropped')),
+    after.map(({ state }) => state),
   ])
 }
 

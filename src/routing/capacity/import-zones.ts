@@ -21,13 +21,13 @@ const selectDistricts = statement<{ code: string }>(
 const upsertZones = statement<{ id: number; code: string }>(
   'routing.upsert_zones',
   `with raised as (update routing.zone_set set version = version + 1)
-   insert into routing.zone (code, name, time_zone, postcodes, polygons, kind, depot_id)
-   select code, name, time_zone, postcodes::text[], polygons, kind, depot_id
-   from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::json[], $6::text[], $7::bigint[])
-     as feature (code, name, time_zone, postcodes, polygons, kind, depot_id)
+   insert into routing.zone (code, name, time_zone, postcodes, polygons, kind, depot_id, planning)
+   select code, name, time_zone, postcodes::text[], polygons, kind, depot_id, planning
+   from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::json[], $6::text[], $7::bigint[], $8::text[])
+     as feature (code, name, time_zone, postcodes, polygons, kind, depot_id, planning)
    order by code
    on conflict (code) do update set name = excluded.name, time_zone = excluded.time_zone, postcodes = excluded.postcodes,
-     polygons = excluded.polygons, kind = excluded.kind, depot_id = excluded.depot_id, version = zone.version + 1
+     polygons = excluded.polygons, kind = excluded.kind, depot_id = excluded.depot_id, planning = excluded.planning, version = zone.version + 1
    returning id, code`,
 )
 
@@ -79,6 +79,7 @@ export async function importZones(context: WriteContext, commands: readonly Impo
           zones.map((zone) => (zone.polygons === null ? null : JSON.stringify(zone.polygons))),
           zones.map((zone) => zone.kind),
           zones.map((zone) => depotIds.get(zone.depot ?? '') ?? null),
+          zones.map((zone) => zone.planning),
         ])
   if (zones.length > 0) context.defer(linkDistricts, [zones.map((zone) => zone.code), zones.map((zone) => zone.district)])
   const ids = new Map(rows.map((row) => [row.code, row.id]))

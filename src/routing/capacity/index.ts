@@ -10,7 +10,7 @@ import { type AvailabilityDemand, availabilityOf } from './availability.ts'
 import { openZoneCache } from './zone-store.ts'
 
 export type { AvailabilityDemand, SlotAvailability } from './availability.ts'
-export { datesAhead, lockZoneDays, type ZoneDay } from './days.ts'
+export { dateAfter, datesAhead, lockZoneDays, type ZoneDay } from './days.ts'
 export { fitsType, type Load, type SkuType } from './goods.ts'
 export type { HeldPlaces, HoldPlaces, KeepPlaces } from './holds.ts'
 export type { ImportedZones, ImportZones } from './import-zones.ts'

@@ -17,6 +17,8 @@ export interface ZoneShape {
   /** Code of the district that a zone is part of, and of the depot that serves it; null where none is named. */
   readonly district: string | null
   readonly depot: string | null
+  /** Whether its waybills get routes as they come, or wait for a run. */
+  readonly planning: 'incremental' | 'wave'
   /** IANA name, such as `America/Toronto`; slots of the zone are in its local time. */
   readonly timeZone: string
   /** Postcodes that belong to the zone when an address has no point; upper case, no spaces. */
@@ -59,7 +61,16 @@ const isCodeOrNull = (value: unknown): value is string | null =>
 function readZone(feature: unknown, path: string): Outcome<ZoneShape> {
   if (!isObject(feature) || feature['type'] !== 'Feature') return bad('bad_zone', 'a zone is a GeoJSON Feature', `${path}/type`)
   const properties = isObject(feature['properties']) ? feature['properties'] : {}
-  const { code, name = code, kind = 'zone', district = null, depot = null, timeZone = 'UTC', postcodes = [] } = properties
+  const {
+    code,
+    name = code,
+    kind = 'zone',
+    district = null,
+    depot = null,
+    planning = 'incremental',
+    timeZone = 'UTC',
+    postcodes = [],
+  } = properties
   if (typeof code !== 'string' || !/^[\w.-]{1,32}$/.test(code))
     return bad('bad_zone', 'a zone needs a code of 1 to 32 letters, digits, dots, hyphens', `${path}/properties/code`)
   if (typeof name !== 'string' || name.length < 1 || name.length > 100)
@@ -68,6 +79,8 @@ function readZone(feature: unknown, path: string): Outcome<ZoneShape> {
     return bad('bad_zone', `zone ${code}: the kind is zone or district, not ${String(kind)}`, `${path}/properties/kind`)
   if (!isCodeOrNull(district) || (kind === 'district' && district !== null))
     return bad('bad_zone', `zone ${code}: the district is the code of one, and a district has none`, `${path}/properties/district`)
+  if (planning !== 'incremental' && planning !== 'wave')
+    return bad('bad_zone', `zone ${code}: planning is incremental or wave, not ${String(planning)}`, `${path}/properties/planning`)
   if (!isCodeOrNull(depot)) return bad('bad_zone', `zone ${code}: the depot is the code of one`, `${path}/properties/depot`)
   if (typeof timeZone !== 'string' || !isTimeZone(timeZone))
     return bad('bad_zone', `zone ${code}: ${String(timeZone)} is no IANA time zone`, `${path}/properties/timeZone`)
@@ -82,6 +95,7 @@ function readZone(feature: unknown, path: string): Outcome<ZoneShape> {
     kind: kind as ZoneShape['kind'],
     district,
     depot,
+    planning: planning as ZoneShape['planning'],
     timeZone,
     postcodes: [...new Set((postcodes as string[]).map(plainPostcode))],
   }

@@ -5,6 +5,18 @@ export interface Zone extends ZoneShape {
   readonly zoneId: number
   /** The depot of the zone, or else of its district: where its trucks start. */
   readonly base: Depot | null
+  /** The middle of its box, for what has no point of its own. */
+  readonly centre: { readonly lat: number; readonly lng: number } | null
+}
+
+export function centreOf(polygons: readonly Polygon[] | null): Zone['centre'] {
+  const ring = (polygons ?? []).flatMap((polygon) => polygon[0] ?? [])
+  if (ring.length === 0) return null
+  const middle = (axis: 0 | 1) => {
+    const values = ring.map((position) => position[axis])
+    return (values.reduce((a, b) => Math.min(a, b)) + values.reduce((a, b) => Math.max(a, b))) / 2
+  }
+  return { lat: middle(1), lng: middle(0) }
 }
 
 export interface Depot {
