@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { availableParallelism } from 'node:os'
 import { type Analytics, openAnalytics } from '#analytics'
 import { type Containers, openContainers } from '#containers'
 import { openFlows } from '#flows'
@@ -112,7 +113,7 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
     log: ({ message, error }) => log.warn({ err: error }, message),
   })
   const fulfilment = openFulfilment()
-  const routing = openRouting()
+  const routing = openRouting({ database: databases.of('routing'), workers: Math.min(4, availableParallelism()) })
   const tracking = openTracking()
   const containers = openContainers({
     async findWaybills(scope, waybillIds) {
@@ -240,6 +241,7 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
       await runner.drain()
       await jobs.close(config.stopWithinMs)
       await relay.close()
+      await routing.runs.close()
       await partners.close()
       await payments.executor.close()
       await databases.close()
@@ -338,6 +340,9 @@ function defineJobs(
   jobs.define('routing.open_days', async ({ scope }) => {
     await databases.of('routing').write(scope, (write) => routing.openDays(write))
   })
+  jobs.define('routing.work_runs', async ({ scope }) => {
+    await routing.runs.workDue(scope)
+  })
   jobs.define('messaging.send_webhooks', async ({ scope }) => {
     // A round takes what is due; a backlog is worked off in one job instead of one slice a second.
     for (let rounds = 0; rounds < 50; rounds += 1) if (!(await messaging.sendDue(scope)).more) break
@@ -387,6 +392,7 @@ export async function startRounds(jobs: Jobs): Promise<void> {
     jobs.every('fulfilment.expire_holds', 10_000),
     jobs.every('routing.expire_holds', 10_000),
     jobs.every('routing.open_days', 3_600_000),
+    jobs.every('routing.work_runs', 2_000),
     jobs.every('idempotency.prune', 3_600_000),
   ])
 }

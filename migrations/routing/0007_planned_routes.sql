@@ -27,7 +27,8 @@ create index route_vehicle on routing.route (vehicle_id, leaves_at);
 alter table routing.route add constraint route_truck_once exclude using gist (
   box(point(vehicle_id::float8, extract(epoch from leaves_at at time zone 'UTC')::float8),
       point(vehicle_id::float8, extract(epoch from returns_at at time zone 'UTC')::float8 - 1)) with &&)
-  where (leaves_at is not null);
+  -- Looked at when a statement ends: one may drop a route and give its truck to another.
+  where (leaves_at is not null) deferrable initially immediate;
 
 create function routing.note_route_changed_by_hand() returns trigger language plpgsql as $$
 begin
@@ -58,12 +59,16 @@ create table routing.plan_run (
   zone_ids bigint[] not null,
   asked json not null,
   totals json not null,
-  solved_at timestamptz not null,
+  asked_at timestamptz not null,
+  solved_at timestamptz,
   actor text not null,
+  worked_until timestamptz,
+  attempts integer not null default 0,
   committed_at timestamptz,
   committed json
 );
 create index plan_run_date on routing.plan_run (date, id);
+create index plan_run_open on routing.plan_run (id) where committed_at is null;
 create table routing.plan_cell (
   run_id bigint not null references routing.plan_run (id),
   zone_id bigint not null,

@@ -9,7 +9,7 @@ let runner: Runner
 beforeAll(async () => {
   t = await openTestDatabases()
   runner = openRunner({
-    operations: openRouting().operations,
+    operations: openRouting({ database: t.databases.of('routing') }).operations,
     databases: t.databases,
     standardLimit: { perSecond: 100, burst: 100 },
     nowMs: () => performance.now(),

@@ -163,7 +163,8 @@ async function decide(context: WriteContext, located: readonly Located[]): Promi
   }
   // Most waybills fit on routes that are open in the slot they ask for or the next ones; only for those that do not is all looked at.
   let plan = await look(firstSlots, false)
-  if (plan.needsFleet || plan.places.some((place) => 'reason' in place)) plan = await look(mostSlots, true)
+  if (plan.needsFleet || requests.some(({ asked }, index) => asked === null && 'reason' in (plan.places[index] ?? {})))
+    plan = await look(mostSlots, true)
 
   const places = plan.places.values()
   const decided = located.map(({ want, zone }): Decided & Wanted => {

@@ -53,7 +53,7 @@ const laws: readonly { law: string; sql: string }[] = [
   {
     law: 'frozen and mixed goods ride only in trucks that can carry them',
     sql: `select waybill_id as id from routing.assignment join routing.route on route.id = route_id join routing.vehicle on vehicle.id = route.vehicle_id
-          where state = 'assigned' and vehicle.type not in (sku_type, 'mixed')`,
+          where assignment.state = 'assigned' and vehicle.type not in (sku_type, 'mixed')`,
   },
   {
     law: 'a truck is in one place at a time',

@@ -101,6 +101,20 @@ export class Path {
     return best ?? { lateSeconds: lateSeconds === Infinity ? 0 : lateSeconds }
   }
 
+  /** At the stop with this number (from 1) where one is given, if every time holds then. */
+  insertionAt(door: Point, position: number | undefined): Insertion | TooLate {
+    if (position === undefined) return this.bestInsertion(door)
+    const insertion = { at: Math.min(Math.max(position - 1, this.frame.frozen), this.#stops.length), joins: false, metres: 0 }
+    const tried = new Path(this.frame, this.#stops)
+    tried.insert(insertion, door, 0)
+    const lateSeconds = tried.#lateness()
+    return lateSeconds > 0 ? { lateSeconds } : insertion
+  }
+
+  #lateness(): number {
+    return this.#stops.reduce((most, { arrives }, at) => Math.max(most, arrives - (this.#latest[at] ?? 0)), 0)
+  }
+
   insert({ at, joins }: Insertion, door: Point, waybillId: number): void {
     const known = this.#stops[at]
     if (joins && known !== undefined) this.#stops[at] = withWaybills(known, [...known.waybills, waybillId])

@@ -137,89 +137,81 @@ export async function writeDecided(
     return { from: `{${path.slice(0, -1).join()}}`, to: `{${path.slice(1).join()}}` }
   })
 
-  const rows = await context
-    .query(writePlan, [
-      newRoutes.map(({ cell }) => cell.zoneId),
-      newRoutes.map(({ cell }) => cell.date),
-      newRoutes.map(({ cell }) => cell.code),
-      newRoutes.map(({ vehicle }) => vehicle.vehicleId),
-      newRoutes.map(({ cell }) => cell.startsAt),
-      newRoutes.map(({ cell }) => cell.endsAt),
-      newRoutes.map(({ vehicle }) => vehicle.weightGrams),
-      newRoutes.map(({ vehicle }) => vehicle.volumeMl),
-      newRoutes.map(({ vehicle }) => vehicle.pieces),
-      newRoutes.map((_, index) => newLoads.get(index)?.weightGrams ?? 0),
-      newRoutes.map((_, index) => newLoads.get(index)?.volumeMl ?? 0),
-      newRoutes.map((_, index) => newLoads.get(index)?.pieces ?? 0),
-      newRoutes.map((_, index) => newLoads.get(index)?.stops ?? 0),
-      filled.map(([routeId]) => routeId),
-      filled.map(([, load]) => load.weightGrams),
-      filled.map(([, load]) => load.volumeMl),
-      filled.map(([, load]) => load.pieces),
-      filled.map(([, load]) => load.stops),
-      taken.map(([quotaId]) => quotaId),
-      taken.map(([, waybillIds]) => waybillIds.length),
-      taken.map(([, waybillIds]) => `{${waybillIds.join()}}`),
-      decided.map(({ asked }) => asked.waybillId),
-      decided.map(({ asked }) => asked.attempt),
-      decided.map(({ asked }) => asked.orderId),
-      decided.map(({ place }) => stateOf(place)),
-      decided.map(({ asked }) => asked.skuType),
-      decided.map(({ asked }) => asked.weightGrams),
-      decided.map(({ asked }) => asked.volumeMl),
-      decided.map(({ asked }) => asked.pieces),
-      decided.map(({ asked }) => asked.lat),
-      decided.map(({ asked }) => asked.lng),
-      decided.map(({ asked }) => asked.postcode),
-      decided.map(({ asked }) => asked.asked?.date ?? null),
-      decided.map(({ asked }) => asked.asked?.code ?? null),
-      decided.map(({ zoneId }) => zoneId),
-      places.map((place) => place?.cell.date ?? null),
-      places.map((place) => place?.cell.code ?? null),
-      places.map((place) => place?.quotaId ?? null),
-      places.map((place) => (place !== null && 'routeId' in place ? place.routeId : null)),
-      opening.map((route) => route?.vehicle.vehicleId ?? null),
-      opening.map((route) => route?.cell.startsAt ?? null),
-      refusals.map((refusal) => refusal?.code ?? null),
-      refusals.map((refusal) => refusal?.reason ?? null),
-      context.now,
-      changes.map(({ asked }) => asked.waybillId),
-      changes.map(({ asked }) => String(asked.attempt)),
-      history.map(({ from }) => from),
-      history.map(({ to }) => to),
-      changes.map(({ commandId }) => commandId),
-      changes.map(({ actor }) => actor),
-      context.traffic,
-      context.rehearsalId,
-      taken.map(([quotaId, waybillIds]) => waybillIds.length - handedOf(quotaId)),
-      handed.map(([{ reference }]) => reference),
-      handed.map(([{ quotaId }]) => quotaId),
-      handed.map(([, places]) => places),
-      newRoutes.map(({ times }) => times.from),
-      newRoutes.map(({ times }) => times.to),
-      newRoutes.map(({ path }) => JSON.stringify(path)),
-      newRoutes.map(({ why }) => why),
-      changedOf.map(({ path }) => JSON.stringify(path)),
-      changedOf.map(({ times }) => times.from),
-      changedOf.map(({ times }) => times.to),
-      changedOf.map(({ vehicle }) => vehicle?.vehicleId ?? null),
-      changedOf.map(({ why }) => why),
-    ])
-    .catch(retryTakenTruck)
-  if (rows.length !== decided.length) throw new AssignedUnderneath(`${decided.length} assignments decided, ${rows.length} written`)
+  const rows = await context.query(writePlan, [
+    newRoutes.map(({ cell }) => cell.zoneId),
+    newRoutes.map(({ cell }) => cell.date),
+    newRoutes.map(({ cell }) => cell.code),
+    newRoutes.map(({ vehicle }) => vehicle.vehicleId),
+    newRoutes.map(({ cell }) => cell.startsAt),
+    newRoutes.map(({ cell }) => cell.endsAt),
+    newRoutes.map(({ vehicle }) => vehicle.weightGrams),
+    newRoutes.map(({ vehicle }) => vehicle.volumeMl),
+    newRoutes.map(({ vehicle }) => vehicle.pieces),
+    newRoutes.map((_, index) => newLoads.get(index)?.weightGrams ?? 0),
+    newRoutes.map((_, index) => newLoads.get(index)?.volumeMl ?? 0),
+    newRoutes.map((_, index) => newLoads.get(index)?.pieces ?? 0),
+    newRoutes.map((_, index) => newLoads.get(index)?.stops ?? 0),
+    filled.map(([routeId]) => routeId),
+    filled.map(([, load]) => load.weightGrams),
+    filled.map(([, load]) => load.volumeMl),
+    filled.map(([, load]) => load.pieces),
+    filled.map(([, load]) => load.stops),
+    taken.map(([quotaId]) => quotaId),
+    taken.map(([, waybillIds]) => waybillIds.length),
+    taken.map(([, waybillIds]) => `{${waybillIds.join()}}`),
+    decided.map(({ asked }) => asked.waybillId),
+    decided.map(({ asked }) => asked.attempt),
+    decided.map(({ asked }) => asked.orderId),
+    decided.map(({ place }) => stateOf(place)),
+    decided.map(({ asked }) => asked.skuType),
+    decided.map(({ asked }) => asked.weightGrams),
+    decided.map(({ asked }) => asked.volumeMl),
+    decided.map(({ asked }) => asked.pieces),
+    decided.map(({ asked }) => asked.lat),
+    decided.map(({ asked }) => asked.lng),
+    decided.map(({ asked }) => asked.postcode),
+    decided.map(({ asked }) => asked.asked?.date ?? null),
+    decided.map(({ asked }) => asked.asked?.code ?? null),
+    decided.map(({ zoneId }) => zoneId),
+    places.map((place) => place?.cell.date ?? null),
+    places.map((place) => place?.cell.code ?? null),
+    places.map((place) => place?.quotaId ?? null),
+    places.map((place) => (place !== null && 'routeId' in place ? place.routeId : null)),
+    opening.map((route) => route?.vehicle.vehicleId ?? null),
+    opening.map((route) => route?.cell.startsAt ?? null),
+    refusals.map((refusal) => refusal?.code ?? null),
+    refusals.map((refusal) => refusal?.reason ?? null),
+    context.now,
+    changes.map(({ asked }) => asked.waybillId),
+    changes.map(({ asked }) => String(asked.attempt)),
+    history.map(({ from }) => from),
+    history.map(({ to }) => to),
+    changes.map(({ commandId }) => commandId),
+    changes.map(({ actor }) => actor),
+    context.traffic,
+    context.rehearsalId,
+    taken.map(([quotaId, waybillIds]) => waybillIds.length - handedOf(quotaId)),
+    handed.map(([{ reference }]) => reference),
+    handed.map(([{ quotaId }]) => quotaId),
+    handed.map(([, places]) => places),
+    newRoutes.map(({ times }) => times.from),
+    newRoutes.map(({ times }) => times.to),
+    newRoutes.map(({ path }) => JSON.stringify(path)),
+    newRoutes.map(({ why }) => why),
+    changedOf.map(({ path }) => JSON.stringify(path)),
+    changedOf.map(({ times }) => times.from),
+    changedOf.map(({ times }) => times.to),
+    changedOf.map(({ vehicle }) => vehicle?.vehicleId ?? null),
+    changedOf.map(({ why }) => why),
+  ])
+  if (rows.length !== decided.length) throw new DecidedUnderneath(`${decided.length} assignments decided, ${rows.length} written`)
   invariant(rows[0]?.taken === taken.length && rows[0].filled === filled.length, 'a quota or route moved under the lock of its day')
   return new Map(rows.map((row) => [`${row.waybill_id} ${row.attempt}`, row.route_id]))
 }
 
-/** Two zones whose days are locked apart chose one truck: the database let the first have it, and the second decides again. */
-function retryTakenTruck(error: unknown): never {
-  if (error instanceof Error && (error as { code?: unknown }).code === '23P01') throw new AssignedUnderneath(error.message)
-  throw error
-}
-
 /** A release or another assignment of the same waybill came first, between our look and our write: look and decide again. */
-class AssignedUnderneath extends Error {
-  override readonly name = 'AssignedUnderneath'
+export class DecidedUnderneath extends Error {
+  override readonly name = 'DecidedUnderneath'
   readonly code = '40001'
 }
 
@@ -233,7 +225,7 @@ export interface Released {
 
 const lockForRelease = statement<{ waybill_id: number; attempt: number; state: AssignmentState; before_cut_off: boolean | null }>(
   'routing.lock_for_release',
-  `select waybill_id, attempt, state,
+  `select waybill_id, attempt, assignment.state,
      (select slot.cut_off_at > $2 from routing.slot where slot.zone_id = assignment.zone_id and slot.date = assignment.date
         and slot.code = assignment.slot_code) as before_cut_off
    from routing.assignment where waybill_id = any($1::bigint[]) order by waybill_id, attempt for update`,

@@ -25,6 +25,8 @@ export interface StoredAssignment extends AskedAssignment {
   readonly vehicleId: number | null
   readonly reasonCode: ReasonCode | null
   readonly reason: string | null
+  /** Of the slot that it has. */
+  readonly cutOffAt: Date | null
 }
 
 interface AssignmentRow {
@@ -49,11 +51,13 @@ interface AssignmentRow {
   vehicle_id: number | null
   reason_code: ReasonCode | null
   reason: string | null
+  cut_off_at: Date | null
 }
 
-const assignmentColumns = `assignment.waybill_id, attempt, order_id, state, sku_type, assignment.weight_grams, assignment.volume_ml,
+const assignmentColumns = `assignment.waybill_id, attempt, order_id, assignment.state, sku_type, assignment.weight_grams, assignment.volume_ml,
   assignment.pieces, lat, lng, postcode, asked_date, asked_slot, assignment.zone_id, assignment.date, assignment.slot_code, quota_id, route_id,
-  route.vehicle_id, reason_code, reason`
+  route.vehicle_id, reason_code, reason,
+  (select cut_off_at from routing.slot where slot.zone_id = assignment.zone_id and slot.date = assignment.date and slot.code = assignment.slot_code) as cut_off_at`
 
 function assignmentOf(row: AssignmentRow): StoredAssignment {
   return {
@@ -77,6 +81,7 @@ function assignmentOf(row: AssignmentRow): StoredAssignment {
     vehicleId: row.vehicle_id,
     reasonCode: row.reason_code,
     reason: row.reason,
+    cutOffAt: row.cut_off_at,
   }
 }
 
@@ -105,7 +110,7 @@ export async function assignmentsByOrder(context: ReadContext, orderIds: readonl
 const selectWaiting = statement<AssignmentRow>(
   'routing.waiting_assignments',
   `select ${assignmentColumns} from routing.assignment left join routing.route on route.id = route_id
-   where state = 'waiting' and waybill_id > $1 and ($2::text[] is null or reason_code = any($2::text[]))
+   where assignment.state = 'waiting' and waybill_id > $1 and ($2::text[] is null or reason_code = any($2::text[]))
    order by waybill_id limit $3`,
 )
 

@@ -78,7 +78,7 @@ beforeEach(async () => {
     'truncate routing.zone, routing.zone_day, routing.slot, routing.slot_rule, routing.quota_rule, routing.place_hold, routing.quota, routing.quota_ledger, routing.vehicle, routing.route, routing.assignment, routing.change, routing.outbox',
   )
   await admin.query('update routing.zone_set set version = version + 1')
-  routing = openRouting()
+  routing = openRouting({ database: t.databases.of('routing') })
 })
 
 describe('routing on a database', () => {
