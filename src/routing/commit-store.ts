@@ -173,14 +173,14 @@ const write = statement<{ written: number; wrote: number; took: number; ids: str
      where assignment.waybill_id = why.waybill_id and assignment.attempt = why.attempt and assignment.state = 'waiting'
    ), logged as (
      insert into routing.change (root, levels, entities, from_states, to_states, cause, command_id, actor, traffic, rehearsal_id, occurred_at)
-     select waybill_id, '{assignment}', array[attempt::text], '{waiting}', '{assigned}', 'routing.run', $45, $46, $47, $48, $28
+     select waybill_id, '{assignment}'::text[], array[attempt::text], '{waiting}'::text[], '{assigned}'::text[], 'routing.run', $45, $46, $47, $48, $28
      from unnest($32::bigint[], $33::int[]) as place (waybill_id, attempt)
      union all
-     select waybill_id, '{route}', array[attempt::text], array[from_route::text], array[coalesce(to_route, opened.id)::text], 'routing.run', $45, $46, $47, $48, $28
+     select waybill_id, '{route}'::text[], array[attempt::text], array[from_route::text], array[coalesce(to_route, opened.id)::text], 'routing.run', $45, $46, $47, $48, $28
      from unnest($37::bigint[], $38::int[], $49::bigint[], $39::bigint[], $40::bigint[]) as place (waybill_id, attempt, from_route, to_route, vehicle_id)
      left join opened on opened.vehicle_id = place.vehicle_id
      union all
-     select id, '{route}', array[id::text], '{open}', '{dropped}', 'routing.run', $45, $46, $47, $48, $28
+     select id, '{route}'::text[], array[id::text], '{open}'::text[], '{dropped}'::text[], 'routing.run', $45, $46, $47, $48, $28
      from unnest($13::bigint[], $19::int[]) as load (id, stops) where stops = 0
    )
    select (select count(*)::int from placed) + (select count(*)::int from moved) as written, (select count(*)::int from filled) as wrote,

@@ -17,7 +17,11 @@ export type { AssignedWaybill, AssignWaybill, Retried, RetryUnassigned } from '.
 export type { LawReport } from './check.ts'
 export type { ChangeRoute } from './change-routes.ts'
 export type { MoveAssignment } from './move-assignments.ts'
+export { type DayToPlan, planDay } from './plan-day.ts'
+export { openPlanWorkers, type PlanWorkers } from './plan-workers.ts'
+export type { SlotPlan, ZonePicture } from './plan-zone.ts'
 export type { FinishedRun, RunPlan } from './runs.ts'
+export { verifyRoutes, type WrittenRoute } from './verify-routes.ts'
 export type { CommitAssignment, CommittedAssignment } from './commit-assignments.ts'
 export { routingEventTypes, type RoutingAssigned, type RoutingUnassigned } from './events.ts'
 export type {

@@ -2,7 +2,7 @@ import { type Cell, type FleetFacts, type Held, planAssignments, type Refusal, t
 import type { Load, SkuType } from './capacity/index.ts'
 import { Fleet, frameOf, type Ground, type TruckTime, type Vehicle } from './fleet.ts'
 import { Path, type PathStop } from './path.ts'
-import { type Door, type Effort, solveSlot, type Truck } from './solve-slot.ts'
+import { type Door, type Effort, skillsOf, skillsOfTruck, solveSlot, type Truck } from './solve-slot.ts'
 import type { Point } from './travel.ts'
 
 /** A zone on one date as the planner sees it: plain data, so that it can be sent to a worker. */
@@ -230,11 +230,15 @@ function sceneOf({
     const own: number[] = []
     let frozen = 0
     for (const [at, stop] of doorsOf(route).entries()) {
-      const there = stop.waybills.flatMap((id) => byId.get(id) ?? [])
-      for (const group of Map.groupBy(there, ({ skuType, pinned }) => `${skuType} ${pinned}`).values()) {
-        own.push(doors.push(doorOf(group, { at: stop, truck })) - 1)
-        if (at < route.frozen) frozen += 1
-      }
+      own.push(
+        doors.push(
+          doorOf(
+            stop.waybills.flatMap((id) => byId.get(id) ?? []),
+            { at: stop, truck },
+          ),
+        ) - 1,
+      )
+      if (at < route.frozen) frozen += 1
     }
     return { vehicle: route.vehicle, capacity: route.capacity, frame: frameOfRoute(route, ground), doors: own, frozen }
   })
@@ -255,7 +259,7 @@ function sceneOf({
 /** How many trucks like this one all that it may carry could need, generously: a third of the time goes to ways. */
 function neededTrucks(doors: readonly Door[]): (vehicle: Vehicle) => number {
   return (vehicle) => {
-    const own = doors.filter(({ skuType, truck }) => truck === -1 && (vehicle.type === 'mixed' || vehicle.type === skuType))
+    const own = doors.filter(({ skills, truck }) => truck === -1 && (skills & ~skillsOfTruck[vehicle.type]) === 0)
     const sum = (of: (door: Door) => number) => own.reduce((total, door) => total + of(door), 0)
     const byLoad = Math.max(
       sum(({ weightGrams }) => weightGrams) / vehicle.weightGrams,
@@ -277,13 +281,13 @@ function doorOf(group: readonly PictureWaybill[], { at, truck }: { at: Point; tr
   const sum = (of: (one: Load) => number) => group.reduce((total, one) => total + of(one), 0)
   return {
     at: { lat: at.lat, lng: at.lng },
-    skuType: group[0]?.skuType ?? 'dry',
+    skills: group.reduce((bits, { skuType }) => bits | skillsOf[skuType], 0),
     waybills: group.map(({ waybillId }) => waybillId),
     weightGrams: sum(({ weightGrams }) => weightGrams),
     volumeMl: sum(({ volumeMl }) => volumeMl),
     pieces: sum(({ pieces }) => pieces),
     truck,
-    pinned: group[0]?.pinned ?? false,
+    pinned: group.some(({ pinned }) => pinned),
   }
 }
 

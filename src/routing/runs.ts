@@ -3,6 +3,7 @@ import type { ContextDatabase, Scope, WriteContext } from '#platform/database.ts
 import { loadFleet } from './board-store.ts'
 import { type CurrentZones, datesAhead, type Zone } from './capacity/index.ts'
 import { type CommittedSlot, commitPlan } from './commit-plan.ts'
+import { planDay } from './plan-day.ts'
 import type { PlanWorkers } from './plan-workers.ts'
 import type { SlotPlan } from './plan-zone.ts'
 import {
@@ -19,7 +20,6 @@ import {
   storePlans,
   takeDueRun,
 } from './run-store.ts'
-import { shareFleet } from './share-fleet.ts'
 import type { Effort } from './solve-slot.ts'
 
 export interface RunPlan {
@@ -71,8 +71,6 @@ const add = (a: RunTotals, plans: readonly SlotPlan[]): RunTotals => ({
 })
 
 const nothing: RunTotals = { zones: 0, assigned: 0, unassigned: 0, routes: 0, costBefore: 0, costAfter: 0 }
-const lacksTrucks = (plans: readonly SlotPlan[]) => plans.some(({ refused: waiting }) => waiting.some(({ code }) => code === 'no_vehicle'))
-
 /**
  * Runs of ADRA: each zone is planned by itself in a worker, with trucks of its own; what lacks trucks is planned again with those that are left; each slot is
  * committed by itself. One run at a time for a zone and date. The process goes on answering meanwhile.
@@ -83,7 +81,6 @@ export function openRuns({ database, zones: currentZones, workers }: PlannerDeps
     return refused('routing.run_under_way', `another run plans ${codes.slice(0, 10).join(', ')} now`, '/zoneCodes')
   }
 
-  /** Two at once write while others are planned. */
   const commit = async (scope: Scope, plans: readonly SlotPlan[], by: { runId: number; actor: string }, sum: Committed): Promise<void> => {
     for (const plan of plans) {
       if (plan.routes.length === 0 && plan.refused.length === 0) continue
@@ -101,39 +98,23 @@ export function openRuns({ database, zones: currentZones, workers }: PlannerDeps
     const zoneIds = zones.map(({ zoneId }) => zoneId)
     const fleet = await database.read(scope, (context) => loadFleet(context, { dates: [date], zoneIds }))
     const demand = await database.read(scope, (context) => loadDemand(context, zoneIds, date))
-    const shares = shareFleet(
-      fleet.vehicles,
-      zones.map(({ zoneId, base }) => ({
+    const byId = new Map(zones.map((zone) => [zone.zoneId, zone]))
+    let totals = nothing
+    const committed = new Committed()
+    await planDay({
+      ...{ fleet, effort, workers },
+      zones: zones.map(({ zoneId, base }) => ({
         zoneId,
         depotId: base?.depotId ?? null,
         waybills: demand.get(zoneId) ?? { dry: 0, frozen: 0, mixed: 0 },
       })),
-    )
-    let totals = nothing
-    const committed = new Committed()
-    const trips = new Map<number, SlotPlan[]>()
-    const finishZone = async (zone: Zone, plans: SlotPlan[]): Promise<void> => {
-      trips.set(zone.zoneId, plans)
-      totals = add(totals, plans)
-      await database.write(scope, (context) => storePlans(context, runId, plans))
-      if (!preview) await commit(scope, plans, { runId, actor }, committed)
-    }
-    const planOne = async (zone: Zone, again: boolean): Promise<SlotPlan[]> => {
-      const picture = await database.read(scope, (context) => loadPicture(context, zone, date))
-      const taken = again ? [...trips].flatMap(([zoneId, plans]) => (zoneId === zone.zoneId ? [] : tripsOf(plans))) : []
-      const vehicles = again ? fleet.vehicles : (shares.get(zone.zoneId) ?? [])
-      return workers.plan({ ...picture, effort, fleet: { ...fleet, vehicles, busy: [...fleet.busy, ...taken] } })
-    }
-    const short: Zone[] = []
-    // One more than there are workers: while some plan, another one is read or written.
-    await inTurn(zones, workers.count + 1, async (zone) => {
-      const plans = await planOne(zone, false)
-      if (!lacksTrucks(plans)) return finishZone(zone, plans)
-      trips.set(zone.zoneId, plans)
-      short.push(zone)
+      pictureOf: (zoneId) => database.read(scope, (context) => loadPicture(context, byId.get(zoneId) as Zone, date)),
+      async finished(_, plans) {
+        totals = add(totals, plans)
+        await database.write(scope, (context) => storePlans(context, runId, plans))
+        if (!preview) await commit(scope, plans, { runId, actor }, committed)
+      },
     })
-    // One after the other, in order, since each takes of what is left.
-    for (const zone of short.toSorted((a, b) => a.zoneId - b.zoneId)) await finishZone(zone, await planOne(zone, true))
     return { totals, committed: preview ? null : committed.sum }
   }
 
@@ -231,16 +212,4 @@ class Committed {
       waiting: this.sum.waiting + slot.waiting,
     }
   }
-}
-
-const tripsOf = (plans: readonly SlotPlan[]) =>
-  plans.flatMap(({ routes }) => routes.flatMap(({ vehicleId, times, path }) => (path.length === 0 ? [] : [{ vehicleId, ...times }])))
-
-/** Works through a list, so many at once. */
-async function inTurn<T>(list: readonly T[], atOnce: number, work: (one: T) => Promise<void>): Promise<void> {
-  const waiting = list.values()
-  const worker = async (): Promise<void> => {
-    for (const one of waiting) await work(one)
-  }
-  await Promise.all(Array.from({ length: atOnce }, worker))
 }

@@ -4,10 +4,11 @@ import { Path, type PathFrame, type PathStop } from './path.ts'
 import { checkPlan, defineProblem, type Plan, type Problem, solve, type StopInput } from './solver/index.ts'
 import { metresBetween, type Point, secondsFor, serviceOf } from './travel.ts'
 
-/** Waybills of one kind of goods that are left at one door together. */
+/** Waybills that are left at one door together: new ones of one kind of goods, or all that a route leaves there now. */
 export interface Door extends Load {
   readonly at: Point
-  readonly skuType: SkuType
+  /** What the truck must be able to carry, as bits. */
+  readonly skills: number
   readonly waybills: readonly number[]
   /** The truck that has them now, an index of `trucks`; -1: none. */
   readonly truck: number
@@ -38,8 +39,8 @@ export interface SolvedSlot {
   readonly left: readonly number[]
 }
 
-const skillsOf: Readonly<Record<SkuType, number>> = { dry: 1, frozen: 2, mixed: 4 }
-const skillsOfTruck: Readonly<Record<SkuType, number>> = { dry: 1, frozen: 2, mixed: 7 }
+export const skillsOf: Readonly<Record<SkuType, number>> = { dry: 1, frozen: 2, mixed: 4 }
+export const skillsOfTruck: Readonly<Record<SkuType, number>> = { dry: 1, frozen: 2, mixed: 7 }
 /** More doors than that are parted by where they lie: time grows faster than doors. */
 const mostDoors = 500
 const wantedDoors = 400
@@ -143,7 +144,7 @@ function problemOf(doors: readonly Door[], trucks: readonly Truck[], { part, eff
       opens: (frame?.opens ?? 0) - zero,
       closes: (frame?.closes ?? 0) - zero,
       service: serviceOf(door.waybills.length),
-      skills: skillsOf[door.skuType],
+      skills: door.skills,
       // What has a route is not left out for anything that has none.
       unassignedCost: dearest * door.waybills.length * (truck === -1 ? 1 : 1000),
       incumbent: truck,
