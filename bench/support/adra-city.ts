@@ -68,10 +68,10 @@ export function adraDay({ seed, date, zones, trucks, waybills }: AdraPlan): Adra
     { zoneCode, date, slotCode: code, skuType: 'mixed' as const, capacity: Math.ceil(perCell * 0.15) },
   ])
   const vehicles = Array.from({ length: trucks }, (_, at) => {
-    const type = (['dry', 'mixed', 'dry', 'mixed', 'mixed'] as const)[at % 5] ?? 'dry'
-    const large = at % 4 === 0
+    const type = (['dry', 'mixed', 'dry', 'mixed', 'mixed'] as const)[Math.floor(at / zones) % 5] ?? 'dry'
+    const large = Math.floor(at / zones) % 4 === 0
     return {
-      ...{ code: `T-${String(at + 1).padStart(4, '0')}`, type, depotCode: `D${(at % 4) + 1}` },
+      ...{ code: `T-${String(at + 1).padStart(4, '0')}`, type, depotCode: depotOf(at % zones) },
       ...{ weightGrams: large ? 1_500_000 : 1_000_000, volumeMl: large ? 9_000_000 : 6_000_000, pieces: large ? 600 : 400 },
       ...{ tripCost: (large ? 5500 : 5000) + (type === 'mixed' ? 800 : 0), kmCost: large ? 70 : 60 },
     }
@@ -108,3 +108,6 @@ export function adraDay({ seed, date, zones, trucks, waybills }: AdraPlan): Adra
 }
 
 const round = (degrees: number) => Math.round(degrees * 1e6) / 1e6
+
+/** A date some days from now, in UTC. */
+export const dateAhead = (days: number): string => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10)

@@ -133,6 +133,8 @@ export interface OpenTruck {
   why: string
 }
 
+const asksForFleet: Refusal = { code: 'no_vehicle', reason: '' }
+
 /** Open routes that one waybill is tried on: the nearest of those with room. */
 const mostTried = 12
 
@@ -209,6 +211,7 @@ export function planAssignments(requests: readonly Request[], board: Board): Pla
     const here = trucksOf(cell)
     const { found, fitting, late } = bestOf(here, request)
     const chosen = found ?? extend(cell, request, here)
+    if (needsFleet) return asksForFleet
     if (chosen === undefined)
       return { code: 'no_vehicle', reason: noVehicle({ cell, request, fitting, late, fleet, ground: groundOf(cell) }) }
     const { truck, insertion } = chosen
@@ -234,6 +237,8 @@ export function planAssignments(requests: readonly Request[], board: Board): Pla
   }
 
   const places = requests.map((request): Place | Refusal => {
+    // It is planned again with the fleet: what follows would be thrown away.
+    if (needsFleet) return asksForFleet
     const candidates = cells.get(`${request.zoneId} ${request.skuType}`) ?? []
     const { asked } = request
     if (asked !== null) {

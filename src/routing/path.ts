@@ -43,6 +43,8 @@ export class Path {
   #stops: PathStop[]
   #free: number[] = []
   #latest: number[] = []
+  /** The way to each stop from the one before, and at last to the depot. */
+  #legs: number[] = []
 
   constructor(frame: PathFrame, stops: readonly PathStop[]) {
     this.frame = frame
@@ -60,10 +62,7 @@ export class Path {
   }
 
   metres(): number {
-    const { base } = this.frame
-    let sum = way(base, this.#stops[0] ?? null) + way(this.#stops.at(-1) ?? null, base)
-    for (let at = 1; at < this.#stops.length; at += 1) sum += way(this.#stops[at - 1] ?? null, this.#stops[at] ?? null)
-    return sum
+    return this.#legs.reduce((sum, leg) => sum + leg, 0)
   }
 
   /** The same doors driven by another truck or from another depot; times as they come out then. */
@@ -82,21 +81,19 @@ export class Path {
       lateSeconds = late
     }
     let best: Insertion | undefined
-    for (let at = Math.min(frozen, this.#stops.length); at <= this.#stops.length; at += 1) {
-      const before = at === 0 ? base : (this.#stops[at - 1] ?? null)
-      const next = at === this.#stops.length ? base : (this.#stops[at] ?? null)
-      const there = way(before, door)
-      const on = way(door, next)
+    const first = Math.min(frozen, this.#stops.length)
+    // The way on from the door to a stop is the way there when it is put behind that stop: each is measured once.
+    let there = way(first === 0 ? base : (this.#stops[first - 1] ?? null), door)
+    for (let at = first; at <= this.#stops.length; at += 1) {
+      const on = way(door, at === this.#stops.length ? base : (this.#stops[at] ?? null))
       const begins = Math.max(opens, (at === 0 ? from : (this.#free[at - 1] ?? 0)) + secondsFor(there))
       const leaves = begins + serviceOf(1)
       const due = at === this.#stops.length ? this.frame.to : (this.#latest[at] ?? 0)
       const late = Math.max(begins - closes, leaves + secondsFor(on) - due)
-      if (late > 0) {
-        lateSeconds = Math.min(lateSeconds, late)
-        continue
-      }
-      const metres = there + on - way(before, next)
-      if (best === undefined || metres < best.metres) best = { at, joins: false, metres }
+      const metres = there + on - (this.#legs[at] ?? 0)
+      there = on
+      if (late > 0) lateSeconds = Math.min(lateSeconds, late)
+      else if (best === undefined || metres < best.metres) best = { at, joins: false, metres }
     }
     return best ?? { lateSeconds: lateSeconds === Infinity ? 0 : lateSeconds }
   }
@@ -132,10 +129,8 @@ export class Path {
   }
 
   #latestLeave(at: number): number {
-    const next = this.#stops[at + 1]
-    const here = this.#stops[at] ?? null
-    if (next === undefined) return this.frame.to - secondsFor(way(here, this.frame.base))
-    return (this.#latest[at + 1] ?? 0) - secondsFor(way(here, next))
+    const due = at + 1 < this.#stops.length ? (this.#latest[at + 1] ?? 0) : this.frame.to
+    return due - secondsFor(this.#legs[at + 1] ?? 0)
   }
 
   #measure(): void {
@@ -143,13 +138,17 @@ export class Path {
     let clock = from
     let place: Point | null = base
     this.#free = []
+    this.#legs = []
     this.#stops = this.#stops.map((stop) => {
-      const arrives = Math.max(opens, clock + secondsFor(way(place, stop)))
+      const leg = way(place, stop)
+      this.#legs.push(leg)
+      const arrives = Math.max(opens, clock + secondsFor(leg))
       clock = arrives + stop.service
       place = stop
       this.#free.push(clock)
       return stop.arrives === arrives ? stop : { ...stop, arrives }
     })
+    this.#legs.push(this.#stops.length === 0 ? 0 : way(place, base))
     this.#latest = this.#stops.map(() => 0)
     for (let at = this.#stops.length - 1; at >= 0; at -= 1)
       this.#latest[at] = Math.min(closes, this.#latestLeave(at) - (this.#stops[at]?.service ?? 0))

@@ -59,7 +59,7 @@ export interface PlannerDeps {
   readonly workers: PlanWorkers
 }
 
-const standard = { seed: 1, attemptsPerDoor: 20, moveCost: 300 } as const
+const standard = { seed: 1, attemptsPerDoor: 5, moveCost: 300 } as const
 
 const add = (a: RunTotals, plans: readonly SlotPlan[]): RunTotals => ({
   zones: a.zones + 1,

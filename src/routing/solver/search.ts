@@ -96,11 +96,7 @@ function restore(routes: Routes, best: Kept): void {
   routes.clear()
   for (const [vehicle, { stops, loadsBefore }] of kept.entries()) {
     const locked = routes.count[vehicle]!
-    const added = routes.append(
-      vehicle,
-      stops.slice(locked),
-      loadsBefore.map((at) => at - locked),
-    )
+    const added = routes.append(vehicle, stops.slice(locked), loadsBefore.map((at) => at - locked))
     if (!added && stops.length > locked) throw new Error(`a kept route of vehicle ${vehicle} does not hold`)
   }
 }

@@ -25,8 +25,7 @@ export interface SolveOptions {
 /** Plans routes, better the longer it may: any plan it returns keeps every rule, and what it cannot carry it explains. */
 export function solve(problem: Problem, options: SolveOptions = {}): Plan {
   const { seed = 1, millis = Infinity, iterations = Infinity, now = () => 0, stopped = () => false, start = [] } = options
-  if (millis === Infinity && iterations === Infinity && options.stopped === undefined)
-    throw new Error('solve needs millis, iterations or stopped')
+  if (millis === Infinity && iterations === Infinity && options.stopped === undefined) throw new Error('solve needs millis, iterations or stopped')
   if (millis !== Infinity && options.now === undefined) throw new Error('solve needs now with millis')
   const startedAt = now()
   const model = compile(problem)
@@ -61,10 +60,7 @@ function planOf(model: Model, routes: Routes, iterations: number): Plan {
   const unassigned = [...routes.absent.subarray(0, routes.absentCount)]
     .toSorted((a, b) => a - b)
     .map((stop) => ({ stop, reasons: reasonsFor(routes, stop) }))
-  const moved = planned.reduce(
-    (sum, { vehicle, stops }) => sum + stops.filter((c) => ![-1, vehicle].includes(model.incumbent[c]!)).length,
-    0,
-  )
+  const moved = planned.reduce((sum, { vehicle, stops }) => sum + stops.filter((c) => ![-1, vehicle].includes(model.incumbent[c]!)).length, 0)
   const left = unassigned.reduce((sum, { stop }) => sum + model.unassignedCost[stop]!, 0)
   const cost = planned.reduce((sum, route) => sum + route.cost, 0) + moved * model.moveCost + left
   return { routes: planned, unassigned, cost, iterations }
