@@ -18,4 +18,5 @@ export {
   type VehicleTypeInput,
 } from './problem.ts'
 export type { UnassignedReason } from './reasons.ts'
+export { readSolomon } from './solomon.ts'
 export { solve, type SolveOptions } from './solve.ts'

@@ -35,8 +35,7 @@ export class Insertion {
   }
 
   #drawBlink(): void {
-    this.#untilBlink =
-      this.blinkRate === 0 ? 2 ** 30 : Math.ceil(Math.log(1 - this.#random.fraction()) / Math.log(1 - this.blinkRate))
+    this.#untilBlink = this.blinkRate === 0 ? 2 ** 30 : Math.ceil(Math.log(1 - this.#random.fraction()) / Math.log(1 - this.blinkRate))
   }
 
   find(c: number): boolean {

@@ -126,8 +126,7 @@ function isPlain({ vehicleTypes, stops }: Problem): boolean {
   return (
     stops.every(({ release }) => release <= earliest) &&
     vehicleTypes.every(
-      (type) =>
-        type.breaks.length === 0 && type.maxTrips === 1 && type.costPerDuration === 0 && type.profile === vehicleTypes[0]?.profile,
+      (type) => type.breaks.length === 0 && type.maxTrips === 1 && type.costPerDuration === 0 && type.profile === vehicleTypes[0]?.profile,
     )
   )
 }

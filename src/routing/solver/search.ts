@@ -16,10 +16,10 @@ export interface SearchLimits {
 }
 
 /** Between two looks at the clock. */
-const attemptsPerLook = 32
+const attemptsPerLook = 100
 /** Temperatures as shares of what a stop costs in the first plan: how much worse a plan may be and still be taken. */
-const hottest = 0.1
-const coldest = 0.001
+const hottest = 0.3
+const coldest = 0.01
 
 /** Which routes a plan has: enough to come back to it. */
 class Kept {
@@ -96,7 +96,11 @@ function restore(routes: Routes, best: Kept): void {
   routes.clear()
   for (const [vehicle, { stops, loadsBefore }] of kept.entries()) {
     const locked = routes.count[vehicle]!
-    const added = routes.append(vehicle, stops.slice(locked), loadsBefore.map((at) => at - locked))
+    const added = routes.append(
+      vehicle,
+      stops.slice(locked),
+      loadsBefore.map((at) => at - locked),
+    )
     if (!added && stops.length > locked) throw new Error(`a kept route of vehicle ${vehicle} does not hold`)
   }
 }
