@@ -69,8 +69,8 @@ class Chains {
     this.#isFree = new Uint8Array(stops)
     const { timeOut } = matrices[model.types[this.#vehicle]!.profile]!
     const start = stops + 2 * this.#vehicle
-    const leavesAt = Math.max(opens[start]!, ...(stops === 0 ? [0] : [model.release.reduce((a, b) => Math.min(a, b))]))
     for (let c = 0; c < stops; c += 1) {
+      const leavesAt = Math.max(opens[start]!, model.release[c]!)
       const begins = Math.max(leavesAt + timeOut[place[start]! * size + place[c]!]!, opens[c]!)
       this.#leaves[c] = begins + service[c]!
       this.#latest[c] = Math.min(closes[c]!, closes[start + 1]! - timeOut[place[c]! * size + place[start + 1]!]! - service[c]!)
@@ -102,9 +102,9 @@ class Chains {
 
   #join(last: number, first: number): void {
     if (this.#next[last] !== -1 || this.#prev[first] !== -1 || this.#isFree[last] === 0 || this.#isFree[first] === 0) return
-    const { place, size, matrices, types, opens, closes, service, dimensions, capacity, vehicleSkills } = this.#model
+    const { place, size, matrices, types, opens, closes, service, dimensions, capacity, vehicleSkills, release } = this.#model
     const head = this.#other[last]!
-    if (head === first) return
+    if (head === first || release[last] !== release[first]) return
     const { timeOut } = matrices[types[this.#vehicle]!.profile]!
     const way = timeOut[place[last]! * size + place[first]!]!
     if (this.#leaves[last]! + way > this.#latest[first]!) return

@@ -17,6 +17,9 @@ export interface SearchLimits {
 
 /** Between two looks at the clock. */
 const attemptsPerLook = 100
+/** So few stops are planned as well as can be long before most budgets end: their search is bounded by attempts for each stop as well. */
+const fewStops = 12
+const attemptsForFew = 2_000
 /** Temperatures as shares of what a stop costs in the first plan: how much worse a plan may be and still be taken. */
 const hottest = 0.3
 const coldest = 0.01
@@ -67,11 +70,11 @@ export function improve(routes: Routes, neighbours: Neighbours, limits: SearchLi
   const perStop = (routes.routesCost || 1) / Math.max(1, model.stops)
   let temperature = hottest * perStop
   let attempts = 0
-  if (model.stops < 2) return attempts
-  for (;;) {
+  const most = model.stops <= fewStops ? Math.min(limits.iterations, model.stops * attemptsForFew) : limits.iterations
+  while (attempts < most) {
     if (attempts % attemptsPerLook === 0) {
       const gone = Math.max(
-        limits.iterations === Infinity ? 0 : attempts / limits.iterations,
+        most === Infinity ? 0 : attempts / most,
         limits.millis === Infinity ? 0 : (limits.now() - started) / limits.millis,
       )
       if (gone >= 1 || limits.stopped()) break
