@@ -19,6 +19,7 @@ export { type CityPlan, type MadeCity, madeCity } from './made-city.ts'
 export type { PutQuota, PutSlot, PutVehicle } from './put-capacity.ts'
 export type { ReleaseAssignment, ReleasedAssignment } from './release-assignments.ts'
 export type { StoredAssignment } from './routing-store.ts'
+export { type GeoPoint, tableTravel, type Travel } from './solver/index.ts'
 
 /**
  * Zones, slots, quotas, trucks and routes: where each waybill rides, or why it waits. Every function works in the transaction of

@@ -77,7 +77,8 @@ function loadsFit(problem: Problem, type: VehicleType, made: Made): boolean {
 
 function routeCost(problem: Problem, type: VehicleType, made: Made): number {
   const travel = problem.travel[type.profile]!
-  const between = (matrix: Int32Array, from: number | null, to: number | null) => (from === null || to === null ? 0 : matrix[from * travel.size + to]!)
+  const between = (matrix: Int32Array, from: number | null, to: number | null) =>
+    from === null || to === null ? 0 : matrix[from * travel.size + to]!
   const visits: { place: number | null; opens: number; closes: number; takes: number }[] = []
   const trips = tripsOf(made)
   const releases = trips.map((trip) => Math.max(0, ...trip.map((stop) => problem.stops[stop]!.release)))

@@ -17,12 +17,14 @@ export interface Request {
 }
 
 export const hour = 3_600
-const perWave = 100
+const competitionPerWave = 100
 
 export interface DispatchDay {
   readonly instance: Instance
   readonly firstWave: number
   readonly lastWave: number
+  /** How many are drawn for each wave. */
+  readonly perWave: number
   /** By wave, from the first one. */
   readonly requests: readonly (readonly Request[])[]
 }
@@ -30,18 +32,19 @@ export interface DispatchDay {
 /** When routes decided in a wave leave. */
 export const leavesAt = (wave: number): number => (wave + 1) * hour
 
-export function dispatchDay(instance: Instance, seed: number): DispatchDay {
+export function dispatchDay(instance: Instance, seed: number, perWave = competitionPerWave): DispatchDay {
   const opens = instance.opens.slice(1)
   const wave = (time: number) => Math.max(0, Math.floor((time - hour) / hour))
   const firstWave = wave(opens.reduce((least, time) => Math.min(least, time)))
   const lastWave = wave(opens.reduce((most, time) => Math.max(most, time)))
   const random = new Random(seed)
-  const requests = Array.from({ length: lastWave - firstWave + 1 }, (_, nth) => sampleWave(instance, firstWave + nth, random))
-  return { instance, firstWave, lastWave, requests }
+  const requests = Array.from({ length: lastWave - firstWave + 1 }, (_, nth) => sampleWave({ instance, perWave }, firstWave + nth, random))
+  return { instance, firstWave, lastWave, perWave, requests }
 }
 
 /** Also how a policy imagines what will come. */
-export function sampleWave(instance: Instance, wave: number, random: Random): Request[] {
+export function sampleWave(day: Pick<DispatchDay, 'instance' | 'perWave'>, wave: number, random: Random): Request[] {
+  const { instance, perWave } = day
   const customer = () => 1 + random.below(instance.size - 1)
   return Array.from({ length: perWave }, () => {
     const window = customer()

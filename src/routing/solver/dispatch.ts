@@ -63,9 +63,11 @@ interface Imagined {
 function leavingLater({ day, wave, known, must }: WaveView, { waits, random, options }: Imagined): number[] {
   const { instance, lastWave } = day
   const future: Request[] = []
-  for (let ahead = wave + 1; ahead <= Math.min(lastWave, wave + options.waves); ahead += 1) future.push(...sampleWave(instance, ahead, random))
+  for (let ahead = wave + 1; ahead <= Math.min(lastWave, wave + options.waves); ahead += 1) future.push(...sampleWave(day, ahead, random))
   const requests = [...known, ...future]
-  const release = requests.map((request, number) => (number < known.length ? leavesAt(waits[number] ? wave + 1 : wave) : leavesAt(request.wave)))
+  const release = requests.map((request, number) =>
+    number < known.length ? leavesAt(waits[number] ? wave + 1 : wave) : leavesAt(request.wave),
+  )
   const plan = solve(waveProblem(instance, { requests, release }), { ...options.each, seed: random.bits() })
   const later: number[] = []
   for (const { stops } of plan.routes) {

@@ -33,7 +33,12 @@ export function smallProblem(seed: number, mostStops: number): Problem {
       end: chance(0.25) ? null : 0,
       shiftOpens: between(0, 40),
       shiftCloses: between(250, 700),
-      breaks: hasBreaks && chance(0.7) ? (chance(0.3) ? [pause, { earliest: pause.latest, latest: pause.latest + 60, duration: 10 }] : [pause]) : [],
+      breaks:
+        hasBreaks && chance(0.7)
+          ? chance(0.3)
+            ? [pause, { earliest: pause.latest, latest: pause.latest + 60, duration: 10 }]
+            : [pause]
+          : [],
       fixedCost: chance(0.5) ? between(0, 80) : 0,
       costPerTravel: chance(0.3) ? between(1, 3) : 1,
       costPerDuration: hasDurations ? between(0, 2) : 0,
@@ -65,7 +70,10 @@ export function smallProblem(seed: number, mostStops: number): Problem {
 /** One or two stops at the start of a vehicle that is able to begin with them. */
 function lockedIn(problem: Parameters<typeof defineProblem>[0], random: Random): LockedPrefix[] {
   const vehicles = problem.vehicleTypes.reduce((sum, { count }) => sum + count, 0)
-  const locked = { vehicle: random.below(vehicles), stops: [...new Set([random.below(problem.stops.length), random.below(problem.stops.length)])] }
+  const locked = {
+    vehicle: random.below(vehicles),
+    stops: [...new Set([random.below(problem.stops.length), random.below(problem.stops.length)])],
+  }
   return holds(defineProblem({ ...problem, locked: [locked] })) ? [locked] : []
 }
 
