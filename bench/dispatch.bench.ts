@@ -19,11 +19,12 @@ const policies: Record<string, DispatchPolicy> = {
   lazy,
   futures: byFutures({
     seed: 1,
-    futures: numberFlag('futures', 8),
+    futures: numberFlag('futures', 10),
     waves: numberFlag('waves', 3),
     rounds: numberFlag('rounds', 2),
-    waitShare: numberFlag('share', 0.7),
-    each: { iterations: numberFlag('imagine', 1_000) },
+    waitShare: numberFlag('share', 0.8),
+    goShare: numberFlag('go-share', 0.2),
+    each: { iterations: numberFlag('imagine', 3_000) },
   }),
 }
 

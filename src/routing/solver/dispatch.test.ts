@@ -29,7 +29,7 @@ function town(seed: number): Instance {
 const day = dispatchDay(town(1), 1, 20)
 const options = { seed: 1, iterations: 100 }
 const costOf = (played: ReturnType<typeof playDay>) => played.reduce((sum, { plan }) => sum + plan.cost, 0)
-const futures = byFutures({ seed: 1, futures: 4, waves: 2, rounds: 2, waitShare: 0.7, each: { iterations: 100 } })
+const futures = byFutures({ seed: 1, futures: 4, waves: 2, rounds: 2, waitShare: 0.7, goShare: 0.3, each: { iterations: 100 } })
 
 describe('a day by the hour', () => {
   test('every request can leave in its own wave, and the same seed gives the same day', () => {
