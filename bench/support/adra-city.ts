@@ -39,7 +39,9 @@ export function adraDay({ seed, date, zones, trucks, waybills }: AdraPlan): Adra
   const rows = Math.ceil(zones / perRow)
   const depotOf = (zone: number) => `D${(zone % perRow < perRow / 2 ? 1 : 2) + (Math.floor(zone / perRow) < rows / 2 ? 0 : 2)}`
   const depots = [1, 2, 3, 4].map((number) => ({
-    ...{ code: `D${number}`, name: `Depot ${number}`, timeZone: 'UTC' },
+    code: `D${number}`,
+    name: `Depot ${number}`,
+    timeZone: 'UTC',
     lat: 43 + (number <= 2 ? 0.25 : 0.75) * rows * 0.04,
     lng: (number % 2 === 1 ? 0.25 : 0.75) * perRow * 0.06,
   }))
@@ -57,7 +59,12 @@ export function adraDay({ seed, date, zones, trucks, waybills }: AdraPlan): Adra
   })
   const slots = Array.from({ length: zones }, (_, zone) =>
     hours.map((hour) => ({
-      ...{ zoneCode: codeOf(zone), date, code: `S${hour}`, startsAt: `${hour}:00`, endsAt: `${Number(hour) + 2}:00`, cutOffMinutes: 120 },
+      zoneCode: codeOf(zone),
+      date,
+      code: `S${hour}`,
+      startsAt: `${hour}:00`,
+      endsAt: `${Number(hour) + 2}:00`,
+      cutOffMinutes: 120,
     })),
   ).flat()
   const perCell = Math.ceil(waybills / zones / hours.length)
@@ -71,14 +78,23 @@ export function adraDay({ seed, date, zones, trucks, waybills }: AdraPlan): Adra
     const type = (['dry', 'mixed', 'dry', 'mixed', 'mixed'] as const)[Math.floor(at / zones) % 5] ?? 'dry'
     const large = Math.floor(at / zones) % 4 === 0
     return {
-      ...{ code: `T-${String(at + 1).padStart(4, '0')}`, type, depotCode: depotOf(at % zones) },
-      ...{ weightGrams: large ? 1_500_000 : 1_000_000, volumeMl: large ? 9_000_000 : 6_000_000, pieces: large ? 600 : 400 },
-      ...{ tripCost: (large ? 5500 : 5000) + (type === 'mixed' ? 800 : 0), kmCost: large ? 70 : 60 },
+      code: `T-${String(at + 1).padStart(4, '0')}`,
+      type,
+      depotCode: depotOf(at % zones),
+      weightGrams: large ? 1_500_000 : 1_000_000,
+      volumeMl: large ? 9_000_000 : 6_000_000,
+      pieces: large ? 600 : 400,
+      tripCost: (large ? 5500 : 5000) + (type === 'mixed' ? 800 : 0),
+      kmCost: large ? 70 : 60,
     }
   })
   const perZone = Math.ceil(waybills / zones)
   return {
-    ...{ depots, features, slots, quotas, vehicles },
+    depots,
+    features,
+    slots,
+    quotas,
+    vehicles,
     waybillsOf(zone) {
       const random = seeded(seed ^ Math.imul(zone + 1, 0x9e3779b1))
       const { west, south } = cornerOf(zone)
@@ -94,13 +110,16 @@ export function adraDay({ seed, date, zones, trucks, waybills }: AdraPlan): Adra
         const draw = random()
         const skuType = draw < 0.75 ? 'dry' : draw < 0.95 ? 'frozen' : 'mixed'
         return {
-          ...{ waybillId: first + at + 1, orderId: Math.floor((first + at) / 3) + 1, destination: { postcode: '', ...door } },
-          ...{ slot: { date, code: slot }, skuType: skuType as 'dry' | 'frozen' | 'mixed', actor: 'bench', commandId: 'adra-day' },
-          ...{
-            weightGrams: 500 + Math.floor(random() * 12_000),
-            volumeMl: 2_000 + Math.floor(random() * 60_000),
-            pieces: 1 + Math.floor(random() * 5),
-          },
+          waybillId: first + at + 1,
+          orderId: Math.floor((first + at) / 3) + 1,
+          destination: { postcode: '', ...door },
+          slot: { date, code: slot },
+          skuType: skuType,
+          actor: 'bench',
+          commandId: 'adra-day',
+          weightGrams: 500 + Math.floor(random() * 12_000),
+          volumeMl: 2_000 + Math.floor(random() * 60_000),
+          pieces: 1 + Math.floor(random() * 5),
         }
       })
     },

@@ -15,7 +15,7 @@ export interface MemoryDay {
 /** The day without a database: pictures are made as a worker is near, plans are checked when all is planned. */
 export async function planInMemory(
   day: AdraDay,
-  { attemptsPerDoor, workers: count, now }: { attemptsPerDoor: number; workers: number; now: Date },
+  { attemptsPerDoor, workers: threads, now }: { attemptsPerDoor: number; workers: number; now: Date },
 ): Promise<MemoryDay> {
   const depots = new Map(day.depots.map((depot, at) => [depot.code, { depotId: at + 1, lat: depot.lat, lng: depot.lng }]))
   const vehicles = day.vehicles.map((vehicle, at) => {
@@ -23,7 +23,14 @@ export async function planInMemory(
     const { code, type, weightGrams, volumeMl, pieces, tripCost = 0, kmCost = 0 } = vehicle
     const base = depot === undefined ? null : { lat: depot.lat, lng: depot.lng }
     return {
-      ...{ vehicleId: at + 1, code, type, weightGrams, volumeMl, pieces, tripCost, kmCost },
+      vehicleId: at + 1,
+      code,
+      type,
+      weightGrams,
+      volumeMl,
+      pieces,
+      tripCost,
+      kmCost,
       depotId: depot?.depotId ?? null,
       base,
       shifts: null,
@@ -53,17 +60,32 @@ export async function planInMemory(
     const zoneCode = features[zoneId - 1]?.properties.code ?? ''
     const cells = (slotsOf.get(zoneCode) ?? []).flatMap(({ code, startsAt, endsAt }) =>
       (['dry', 'frozen', 'mixed'] as const).map((skuType) => ({
-        ...{ zoneId, date, code, skuType, startsAt: instant(startsAt), endsAt: instant(endsAt), cutOffAt: instant(startsAt) },
+        zoneId,
+        date,
+        code,
+        skuType,
+        startsAt: instant(startsAt),
+        endsAt: instant(endsAt),
+        cutOffAt: instant(startsAt),
         quota: quotaOf.get(`${zoneCode} ${code} ${skuType}`) ?? null,
       })),
     )
     const waybills = day
       .waybillsOf(zoneId - 1)
       .map(({ waybillId, orderId, skuType, weightGrams, volumeMl, pieces, destination, slot }) => ({
-        ...{ waybillId, attempt: 1, orderId, skuType, weightGrams, volumeMl, pieces, routeId: null, pinned: false },
-        ...{ at: { lat: destination.lat ?? 0, lng: destination.lng ?? 0 }, asked: slot?.code ?? null },
+        waybillId,
+        attempt: 1,
+        orderId,
+        skuType,
+        weightGrams,
+        volumeMl,
+        pieces,
+        routeId: null,
+        pinned: false,
+        at: { lat: destination.lat ?? 0, lng: destination.lng ?? 0 },
+        asked: slot?.code ?? null,
       }))
-    return { ...{ zoneId, zoneCode, ground: groundOf(zoneId - 1), date, now, cells, waybills }, routes: [], held: [] }
+    return { zoneId, zoneCode, ground: groundOf(zoneId - 1), date, now, cells, waybills, routes: [], held: [] }
   }
   const zones: DayToPlan['zones'] = features.map((_, zone) => {
     const counts = { dry: 0, frozen: 0, mixed: 0 }
@@ -71,10 +93,12 @@ export async function planInMemory(
     return { zoneId: zone + 1, depotId: groundOf(zone).depotId, waybills: counts }
   })
   const plans: SlotPlan[] = []
-  const workers = openPlanWorkers(count)
+  const workers = openPlanWorkers(threads)
   const started = performance.now()
   await planDay({
-    ...{ zones, workers, pictureOf },
+    zones,
+    workers,
+    pictureOf,
     fleet: { vehicles, busy: [], limits: new Map() },
     effort: { seed: 1, attemptsPerDoor, moveCost: 300 },
     async finished(_, some) {

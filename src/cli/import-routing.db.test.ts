@@ -86,7 +86,8 @@ describe('import of zones, slots, quotas and vehicles', () => {
     expect(
       await run('quotas', 'zoneCode,date,slotCode,skuType,capacity,trucks', 'A,2026-03-04,AM,dry,10,', 'A,2026-03-04,AM,frozen,10,2'),
     ).toEqual({
-      ...{ lines: 2, written: 2 },
+      lines: 2,
+      written: 2,
       broken: [],
     })
     expect(await run('slots', 'zoneCode,weekday,code,startsAt,endsAt,cutOffMinutes', 'A,mon,AM,08:00,12:00,60')).toMatchObject({

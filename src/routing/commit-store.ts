@@ -70,7 +70,12 @@ export async function loadCommitFacts(context: WriteContext, plan: SlotPlan): Pr
   const opened = plan.routes.filter(({ routeId }) => routeId === null)
   const rows = await context.query(lockWaybills, [waybillIds, routeIds])
   const [facts] = await context.query(selectFacts, [
-    ...[plan.zoneId, plan.date, plan.code, routeIds, plan.placed.map(({ quotaId }) => quotaId), context.now],
+    plan.zoneId,
+    plan.date,
+    plan.code,
+    routeIds,
+    plan.placed.map(({ quotaId }) => quotaId),
+    context.now,
     opened.map(({ vehicleId }) => vehicleId),
     opened.map(({ times }) => times.from),
     opened.map(({ times }) => times.to),
@@ -213,7 +218,9 @@ export async function writeCommit(
     some.map(({ planned }) => planned.why),
   ]
   const [row] = await context.query(write, [
-    ...[plan.zoneId, plan.date, plan.code],
+    plan.zoneId,
+    plan.date,
+    plan.code,
     opened.map(({ planned }) => planned.vehicleId),
     ...columns(opened),
     filled.map(({ planned }) => planned.routeId),
@@ -241,7 +248,10 @@ export async function writeCommit(
     refused.map(({ standing }) => standing.attempt),
     refused.map(({ code }) => code),
     refused.map(({ reason }) => reason),
-    ...[`run-${by.runId}`, by.actor, context.traffic, context.rehearsalId],
+    `run-${by.runId}`,
+    by.actor,
+    context.traffic,
+    context.rehearsalId,
     moved.map(({ standing }) => standing.routeId),
   ])
   const isWhole = row?.written === placed.length + moved.length && row.wrote === filled.length && row.took === claims.length

@@ -42,6 +42,7 @@ export { assignmentLifeCycle, type AssignmentState, routeLifeCycle, type RouteSt
 export { type CityPlan, type MadeCity, madeCity } from './capacity/index.ts'
 export type { ReleaseAssignment, ReleasedAssignment } from './release-assignments.ts'
 export type { StoredAssignment } from './routing-store.ts'
+export { type GeoPoint, tableTravel, type Travel } from './solver/index.ts'
 
 /**
  * Zones, slots, quotas, trucks and routes: where each waybill rides, or why it waits. Every function works in the transaction of

@@ -181,7 +181,9 @@ async function writeMoves(
     done.map(({ from }) => from),
     done.map(({ command }) => command.commandId),
     done.map(({ command }) => command.actor),
-    ...[context.traffic, context.rehearsalId, context.now],
+    context.traffic,
+    context.rehearsalId,
+    context.now,
   ])
   if (row?.routes !== changed.length || row.moved !== done.length) throw new DecidedUnderneath('routes changed while a waybill was moved')
   await context.announce(
@@ -189,8 +191,15 @@ async function writeMoves(
       const { waybillId, orderId, zoneId, date, slotCode, attempt } = one
       const { row: to } = routes.get(command.routeId) as Open
       const payload: RoutingAssigned = {
-        ...{ waybillId, orderId, zoneId: zoneId as number, date: date as string, slotCode: slotCode as string, attempt },
-        ...{ routeId: to.id, vehicleId: to.vehicle_id, cutOffAt: (one.cutOffAt ?? to.starts_at).toISOString() },
+        waybillId,
+        orderId,
+        zoneId: zoneId as number,
+        date: date as string,
+        slotCode: slotCode as string,
+        attempt,
+        routeId: to.id,
+        vehicleId: to.vehicle_id,
+        cutOffAt: (one.cutOffAt ?? to.starts_at).toISOString(),
       }
       return { key: String(waybillId), type: routingEventTypes.assigned, payload }
     }),

@@ -2,9 +2,16 @@ import { type Static, type TSchema, Type } from 'typebox'
 import { accepted, refused } from '#kernel/outcome.ts'
 import { command, type Operation, query } from '#platform/operation.ts'
 import { retryUnassigned } from './assign-waybills.ts'
-import { type CurrentZones, exact, Id, rare } from './capacity/index.ts'
+import { type CurrentZones, exact, Id } from './capacity/index.ts'
 import { routesById } from './routes-by-id.ts'
 import { assignmentsByOrder, type StoredAssignment } from './routing-store.ts'
+
+const rare = {
+  audited: true,
+  batch: { largest: 1000, longestWaitMs: 0, concurrent: 1, largestRequest: 5000 },
+  priority: 'low',
+  scopes: ['routing:write'],
+} as const
 
 const Reason = Type.Enum(['no_zone', 'no_slot', 'slot_closed', 'no_quota', 'quota_full', 'no_vehicle'])
 const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])

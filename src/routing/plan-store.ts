@@ -124,7 +124,7 @@ export async function writeDecided(
   const changed = new Map(changedRoutes.map((route) => [route.routeId, route]))
   const changedOf = filled.map(([routeId]) => changed.get(routeId) as (typeof changedRoutes)[number])
   const handed = [...holds]
-  const handedOf = (quotaId: number) => handed.reduce((sum, [hold, places]) => sum + (hold.quotaId === quotaId ? places : 0), 0)
+  const handedOf = (quotaId: number) => handed.reduce((sum, [hold, count]) => sum + (hold.quotaId === quotaId ? count : 0), 0)
   const places = decided.map(({ place }) => (isPlace(place) ? place : null))
   const opening = places.map((place) => (place !== null && 'newRoute' in place ? (newRoutes[place.newRoute] ?? null) : null))
   const refusals = decided.map(({ place }) => (isPlace(place) ? null : place))
@@ -193,7 +193,7 @@ export async function writeDecided(
     taken.map(([quotaId, waybillIds]) => waybillIds.length - handedOf(quotaId)),
     handed.map(([{ reference }]) => reference),
     handed.map(([{ quotaId }]) => quotaId),
-    handed.map(([, places]) => places),
+    handed.map(([, count]) => count),
     newRoutes.map(({ times }) => times.from),
     newRoutes.map(({ times }) => times.to),
     newRoutes.map(({ path }) => JSON.stringify(path)),

@@ -28,6 +28,7 @@ export function openPlanWorkers(count: number): PlanWorkers {
     if (worker === undefined) return
     waiting.shift()
     const done = (then: () => void): void => {
+      worker.unref()
       worker.removeAllListeners('message')
       worker.removeAllListeners('error')
       then()
@@ -47,6 +48,7 @@ export function openPlanWorkers(count: number): PlanWorkers {
         next()
       }),
     )
+    worker.ref()
     worker.postMessage(task.picture)
   }
 

@@ -345,15 +345,20 @@ function fillLeft(picture: ZonePicture, { cell, cells, here, movable, routes, fa
     if (vehicle === undefined || route.path.length === 0) return []
     return [
       {
-        ...{ routeId, version: route.version, zoneId: cell.zoneId, date: cell.date, code: cell.code, open: true, vehicle },
-        ...{
-          capacity: known?.capacity ?? vehicle,
-          load: loadOf(route.path),
-          times: route.times,
-          startsAt: cell.startsAt,
-          endsAt: cell.endsAt,
-        },
-        ...{ frozen: known?.frozen ?? 0, path: JSON.stringify(route.path) },
+        routeId,
+        version: route.version,
+        zoneId: cell.zoneId,
+        date: cell.date,
+        code: cell.code,
+        open: true,
+        vehicle,
+        capacity: known?.capacity ?? vehicle,
+        load: loadOf(route.path),
+        times: route.times,
+        startsAt: cell.startsAt,
+        endsAt: cell.endsAt,
+        frozen: known?.frozen ?? 0,
+        path: JSON.stringify(route.path),
       },
     ]
   })
@@ -387,15 +392,25 @@ function fillLeft(picture: ZonePicture, { cell, cells, here, movable, routes, fa
     if (vehicle === undefined) continue
     const route = solved.get(changed.routeId)
     after.set(changed.routeId, {
-      ...{ routeId: changed.routeId < 0 ? null : changed.routeId, version: route?.version ?? known?.version ?? 0 },
-      ...{ vehicleId: vehicle.vehicleId, vehicleCode: vehicle.code, times: changed.times, path: changed.path },
+      routeId: changed.routeId < 0 ? null : changed.routeId,
+      version: route?.version ?? known?.version ?? 0,
+      vehicleId: vehicle.vehicleId,
+      vehicleCode: vehicle.code,
+      times: changed.times,
+      path: changed.path,
       cost: Math.round(costOf(vehicle, frameOf(cell, { vehicle, ground: picture.ground, times: changed.times, frozen: 0 }), changed.path)),
       why: `${route?.why ?? ''}${changed.why}`,
     })
   }
   const opened = plan.newRoutes.map(
     ({ vehicle, times, path, why }): PlannedRoute => ({
-      ...{ routeId: null, version: 0, vehicleId: vehicle.vehicleId, vehicleCode: vehicle.code, times, path, why },
+      routeId: null,
+      version: 0,
+      vehicleId: vehicle.vehicleId,
+      vehicleCode: vehicle.code,
+      times,
+      path,
+      why,
       cost: Math.round(costOf(vehicle, frameOf(cell, { vehicle, ground: picture.ground, times, frozen: 0 }), path)),
     }),
   )

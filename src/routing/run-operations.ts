@@ -1,13 +1,19 @@
 import { type Static, Type } from 'typebox'
 import { accepted, type Outcome, refused } from '#kernel/outcome.ts'
 import { command, type Operation, query } from '#platform/operation.ts'
-import { Code, type CurrentZones, exact, Id, isDate, LocalDate, rare } from './capacity/index.ts'
+import { Code, type CurrentZones, exact, Id, isDate, LocalDate } from './capacity/index.ts'
 import { changeRoutes } from './change-routes.ts'
 import { compareRuns } from './compare-runs.ts'
 import { moveAssignments } from './move-assignments.ts'
 import { plansOf, runsById, type StoredRun } from './run-store.ts'
 import type { Runs } from './runs.ts'
 
+const rare = {
+  audited: true,
+  batch: { largest: 1000, longestWaitMs: 0, concurrent: 1, largestRequest: 5000 },
+  priority: 'low',
+  scopes: ['routing:write'],
+} as const
 const Numbers = Type.Record(Type.String(), Type.Number())
 const nullable = <T extends ReturnType<typeof Type.String> | typeof Numbers>(schema: T) => Type.Union([schema, Type.Null()])
 const RunView = Type.Object(

@@ -65,21 +65,37 @@ export async function loadPicture(context: ReadContext, zone: Zone, date: string
   ])
   const cells = cellRows.map(
     (row): Cell => ({
-      ...{ zoneId, date, code: row.code, skuType: row.sku_type, startsAt: row.starts_at, endsAt: row.ends_at, cutOffAt: row.cut_off_at },
+      zoneId,
+      date,
+      code: row.code,
+      skuType: row.sku_type,
+      startsAt: row.starts_at,
+      endsAt: row.ends_at,
+      cutOffAt: row.cut_off_at,
       quota: { quotaId: row.quota_id, capacity: row.capacity, used: row.used },
     }),
   )
   const waybills = waybillRows.map(
     (row): PictureWaybill => ({
-      ...{ waybillId: row.waybill_id, attempt: row.attempt, orderId: row.order_id, skuType: row.sku_type },
-      ...{ weightGrams: row.weight_grams, volumeMl: row.volume_ml, pieces: row.pieces },
-      ...{ at: row.lat === null || row.lng === null ? centre : { lat: row.lat, lng: row.lng } },
-      ...{ asked: row.asked_slot, routeId: row.route_id, pinned: row.pinned },
+      waybillId: row.waybill_id,
+      attempt: row.attempt,
+      orderId: row.order_id,
+      skuType: row.sku_type,
+      weightGrams: row.weight_grams,
+      volumeMl: row.volume_ml,
+      pieces: row.pieces,
+      at: row.lat === null || row.lng === null ? centre : { lat: row.lat, lng: row.lng },
+      asked: row.asked_slot,
+      routeId: row.route_id,
+      pinned: row.pinned,
     }),
   )
   const held = heldRows.map(
     (row): Held => ({
-      ...{ reference: row.reference, orderId: row.order_id, quotaId: row.quota_id, places: row.places },
+      reference: row.reference,
+      orderId: row.order_id,
+      quotaId: row.quota_id,
+      places: row.places,
     }),
   )
   const routes = await loadRoutes(context, cells)
@@ -238,8 +254,15 @@ export async function runsById(context: ReadContext, runIds: readonly number[]):
     rows.map((row) => [
       row.id,
       {
-        ...{ runId: row.id, date: row.date, zoneIds: row.zone_ids.map(Number), asked: row.asked, totals: row.totals, actor: row.actor },
-        ...{ solvedAt: row.solved_at, committedAt: row.committed_at, committed: row.committed },
+        runId: row.id,
+        date: row.date,
+        zoneIds: row.zone_ids.map(Number),
+        asked: row.asked,
+        totals: row.totals,
+        actor: row.actor,
+        solvedAt: row.solved_at,
+        committedAt: row.committed_at,
+        committed: row.committed,
       },
     ]),
   )

@@ -102,7 +102,9 @@ export function openRuns({ database, zones: currentZones, workers }: PlannerDeps
     let totals = nothing
     const committed = new Committed()
     await planDay({
-      ...{ fleet, effort, workers },
+      fleet,
+      effort,
+      workers,
       zones: zones.map(({ zoneId, base }) => ({
         zoneId,
         depotId: base?.depotId ?? null,

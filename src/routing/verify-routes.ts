@@ -56,7 +56,10 @@ function verifyRoute(
     const loads = stop.waybills.map((id) => waybills.get(id) as Load & { skuType: SkuType })
     const sum = (of: (load: Load) => number) => loads.reduce((total, load) => total + of(load), 0)
     return {
-      ...{ place, opens: slot.opens - zero, closes: slot.closes - zero, service: serviceOf(loads.length) },
+      place,
+      opens: slot.opens - zero,
+      closes: slot.closes - zero,
+      service: serviceOf(loads.length),
       demand: [sum((load) => load.weightGrams), sum((load) => load.volumeMl), sum((load) => load.pieces)],
       skills: loads.reduce((bits, { skuType }) => bits | skillsOf[skuType], 0),
     }
@@ -66,7 +69,12 @@ function verifyRoute(
     stops,
     vehicleTypes: [
       {
-        ...{ count: 1, start: depot, end: depot, shiftOpens: 0, shiftCloses: times.to - zero, skills: skillsOfTruck[truck.type] },
+        count: 1,
+        start: depot,
+        end: depot,
+        shiftOpens: 0,
+        shiftCloses: times.to - zero,
+        skills: skillsOfTruck[truck.type],
         capacity: [truck.weightGrams, truck.volumeMl, truck.pieces],
       },
     ],

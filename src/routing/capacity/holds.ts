@@ -197,7 +197,7 @@ export async function holdPlaces(context: WriteContext, commands: readonly HoldP
     if (problem !== undefined) return problem
     const expiresAt = new Date(context.now.getTime() + command.ttlSeconds * 1000)
     const wanted = new Map(command.places.map(({ places }, cell) => [rows[cell]?.quota_id as number, places]))
-    for (const hold of [...own.values()]) {
+    for (const hold of own.values()) {
       if (wanted.has(hold.quota_id)) continue
       own.delete(hold.quota_id)
       free(hold.quota_id, hold.places)

@@ -19,7 +19,7 @@ export type { PutQuota } from './put-quotas.ts'
 export type { PutSlot } from './put-slots.ts'
 export type { PutDepot, PutVehicle } from './put-vehicles.ts'
 export type { PutWeeklyQuota, PutWeeklySlot } from './calendar.ts'
-export { Code, exact, Id, LocalDate, rare } from './schemas.ts'
+export { Code, exact, Id, LocalDate } from './schemas.ts'
 export type { CurrentZones } from './zone-store.ts'
 export type { Depot, Zone, ZoneMap } from './zones.ts'
 

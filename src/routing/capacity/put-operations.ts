@@ -7,7 +7,14 @@ import { putQuotas } from './put-quotas.ts'
 import { putSlots } from './put-slots.ts'
 import { putDepots, putVehicles } from './put-vehicles.ts'
 import { recalculateQuotas } from './recalculate.ts'
-import { Code, Failed, GoodsType, Id, LocalDate, LocalTime, exact, rare } from './schemas.ts'
+import { Code, Failed, GoodsType, Id, LocalDate, LocalTime, exact } from './schemas.ts'
+
+const rare = {
+  audited: true,
+  batch: { largest: 1000, longestWaitMs: 0, concurrent: 1, largestRequest: 5000 },
+  priority: 'low',
+  scopes: ['routing:write'],
+} as const
 
 const zonesImport = command({
   id: 'zones.import',

@@ -13,9 +13,3 @@ export const Address = {
 }
 
 export const Failed = Type.Object({ code: Type.String(), detail: Type.String(), field: Type.Optional(Type.String()) }, exact)
-export const rare = {
-  audited: true,
-  batch: { largest: 1000, longestWaitMs: 0, concurrent: 1, largestRequest: 5000 },
-  priority: 'low',
-  scopes: ['routing:write'],
-} as const

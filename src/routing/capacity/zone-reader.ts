@@ -89,13 +89,13 @@ function readZone(feature: unknown, path: string): Outcome<ZoneShape> {
   const wrong = postcodes.findIndex((postcode) => typeof postcode !== 'string' || !/^[A-Za-z0-9 -]{1,16}$/.test(postcode))
   if (wrong >= 0)
     return bad('bad_zone', `zone ${code}: postcode ${String(postcodes[wrong])} is not readable`, `${path}/properties/postcodes/${wrong}`)
-  const rest = {
+  const rest: Omit<ZoneShape, 'polygons'> = {
     code,
     name,
-    kind: kind as ZoneShape['kind'],
+    kind,
     district,
     depot,
-    planning: planning as ZoneShape['planning'],
+    planning,
     timeZone,
     postcodes: [...new Set((postcodes as string[]).map(plainPostcode))],
   }

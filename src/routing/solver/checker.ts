@@ -104,7 +104,8 @@ function checkRoute(problem: Problem, type: VehicleType, route: PlanRoute): Verd
     }
     const begins = route.begins[at] ?? Number.NaN
     drive(stop.place, { before: at, loading: false, begins, name: `stop ${number}` })
-    if (!(begins >= stop.opens && begins <= stop.closes)) broken.push(`stop ${number} begins at ${begins}, not in ${stop.opens}–${stop.closes}`)
+    if (!(begins >= stop.opens && begins <= stop.closes))
+      broken.push(`stop ${number} begins at ${begins}, not in ${stop.opens}–${stop.closes}`)
     clock = begins + stop.service
     if (stop.incumbent !== -1 && stop.incumbent !== route.vehicle) moves += 1
   }

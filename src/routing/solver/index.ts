@@ -1,4 +1,6 @@
 export { checkPlan, type Verdict } from './checker.ts'
+export { byFutures, type DispatchPolicy, type FuturesOptions, greedy, lazy, type PlayedWave, playDay } from './dispatch.ts'
+export { type DispatchDay, dispatchDay } from './dispatch-day.ts'
 export { type Instance, InstanceError, problemOf, tenths } from './instance.ts'
 export { readSolutionCost, readVrplib } from './vrplib.ts'
 export type { Plan, PlanRoute, RouteStops, TakenBreak, UnassignedStop } from './plan.ts'
@@ -18,4 +20,7 @@ export {
   type VehicleTypeInput,
 } from './problem.ts'
 export type { UnassignedReason } from './reasons.ts'
+export { readSolomon } from './solomon.ts'
+export { type ClusterTask, SolverThreads } from './solve-many.ts'
 export { solve, type SolveOptions } from './solve.ts'
+export { type GeoPoint, greatCircleTravel, type SpeedProfile, type TableRows, tableTravel, vanInTown } from './travel.ts'

@@ -35,8 +35,7 @@ export class Insertion {
   }
 
   #drawBlink(): void {
-    this.#untilBlink =
-      this.blinkRate === 0 ? 2 ** 30 : Math.ceil(Math.log(1 - this.#random.fraction()) / Math.log(1 - this.blinkRate))
+    this.#untilBlink = this.blinkRate === 0 ? 2 ** 30 : Math.ceil(Math.log(1 - this.#random.fraction()) / Math.log(1 - this.blinkRate))
   }
 
   find(c: number): boolean {
@@ -57,7 +56,11 @@ export class Insertion {
     routes.touch(vehicle)
     routes.link(c, after, vehicle)
     if (this.#model.isPlain) {
-      routes.forward(after, c)
+      const start = this.#model.stops + 2 * vehicle
+      if (this.#model.hasReleases && this.#model.release[c]! > routes.leaves[start]!) {
+        routes.leaves[start] = this.#model.release[c]!
+        routes.forward(start, c)
+      } else routes.forward(after, c)
       routes.backward(routes.next[c]!, c)
       return
     }
@@ -79,6 +82,8 @@ export class Insertion {
     const row = place[c]! * size
     const need = demand[c * dimensions]!
     const [opensAt, closesAt, takes] = [opens[c]!, closes[c]!, service[c]!]
+    const { hasReleases } = this.#model
+    const release = this.#model.release[c]!
     const incumbent = this.#model.incumbent[c]!
     const moving = incumbent === -1 ? 0 : this.#model.moveCost
     let best = this.added
@@ -108,7 +113,9 @@ export class Insertion {
       if (v !== incumbent) added += moving
       if (added >= best) continue
       if (load[v * dimensions]! + need > capacity[v * dimensions]!) continue
-      let clock = leaves[p]! + timeInto[row + from]!
+      let clock = leaves[p]!
+      if (hasReleases && release > leaves[stops + 2 * v]!) clock = this.#routes.leavesLater(p, release)
+      clock += timeInto[row + from]!
       if (clock > closesAt) continue
       if (clock < opensAt) clock = opensAt
       if (clock + takes + timeOut[row + to]! > latest[q]!) continue
@@ -184,7 +191,9 @@ export class Insertion {
     const { timeInto, timeOut } = matrices[types[vehicleOf[p]!]!.profile]!
     const row = place[c]! * size
     const q = next[p]!
-    const arrives = leaves[p]! + timeInto[row + place[p]!]!
+    const release = this.#model.release[c]!
+    const waits = this.#model.hasReleases && release > leaves[this.#model.stops + 2 * vehicleOf[p]!]!
+    const arrives = (waits ? this.#routes.leavesLater(p, release) : leaves[p]!) + timeInto[row + place[p]!]!
     if (arrives > closes[c]!) return false
     return Math.max(arrives, opens[c]!) + service[c]! + timeOut[row + place[q]!]! <= latest[q]!
   }

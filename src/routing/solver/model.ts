@@ -20,6 +20,8 @@ export interface Model {
   readonly demand: Int32Array
   readonly skills: Int32Array
   readonly release: Int32Array
+  /** Some goods come after some vehicle may leave. */
+  readonly hasReleases: boolean
   readonly unassignedCost: Float64Array
   readonly onVehicle: Int32Array
   readonly incumbent: Int32Array
@@ -34,8 +36,8 @@ export interface Model {
   readonly fixedCost: Float64Array
   readonly costPerTravel: Float64Array
   /**
-   * Nothing but windows, loads, skills, locks and prices by travel: then two times a stop say whether another one fits beside it. Breaks, several trips,
-   * goods that come later and prices by duration need a walk along the route instead.
+   * Nothing but windows, loads, skills, locks, releases and prices by travel: then two times a stop say whether another one fits beside it. Breaks,
+   * several trips and prices by duration need a walk along the route instead.
    */
   readonly isPlain: boolean
 }
@@ -72,6 +74,7 @@ export function compile(problem: Problem): Model {
     demand: new Int32Array(stops * dimensions),
     skills: new Int32Array(stops),
     release: new Int32Array(stops),
+    hasReleases: problem.stops.some(({ release }) => types.some(({ shiftOpens }) => release > shiftOpens)),
     unassignedCost: new Float64Array(stops),
     onVehicle: new Int32Array(stops),
     incumbent: new Int32Array(stops),
@@ -121,14 +124,9 @@ export function compile(problem: Problem): Model {
   return model
 }
 
-function isPlain({ vehicleTypes, stops }: Problem): boolean {
-  const earliest = vehicleTypes.reduce((least, { shiftOpens }) => Math.min(least, shiftOpens), endOfTime)
-  return (
-    stops.every(({ release }) => release <= earliest) &&
-    vehicleTypes.every(
-      (type) =>
-        type.breaks.length === 0 && type.maxTrips === 1 && type.costPerDuration === 0 && type.profile === vehicleTypes[0]?.profile,
-    )
+function isPlain({ vehicleTypes }: Problem): boolean {
+  return vehicleTypes.every(
+    (type) => type.breaks.length === 0 && type.maxTrips === 1 && type.costPerDuration === 0 && type.profile === vehicleTypes[0]?.profile,
   )
 }
 

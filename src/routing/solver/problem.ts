@@ -266,7 +266,8 @@ interface Extent {
 function aboveEveryPlan({ travel, vehicleTypes, stops }: Extent): number {
   const dearestLeg = travel.reduce((most, { costs }) => costs.reduce((high, cost) => Math.max(high, cost), most), 0)
   const dearest = vehicleTypes.reduce(
-    (most, type) => Math.max(most, type.fixedCost + type.costPerTravel * dearestLeg + type.costPerDuration * Math.min(type.shiftCloses, 1e7)),
+    (most, type) =>
+      Math.max(most, type.fixedCost + type.costPerTravel * dearestLeg + type.costPerDuration * Math.min(type.shiftCloses, 1e7)),
     1,
   )
   return Math.min(2 * (stops + 2) * dearest, 2 ** 52 / (stops + 1))

@@ -1,5 +1,5 @@
 import type { Model } from './model.ts'
-import { ProblemError } from './problem.ts'
+import { endOfTime, ProblemError } from './problem.ts'
 import { Walk } from './walk.ts'
 
 /**
@@ -47,6 +47,7 @@ export class Routes {
   readonly #savedFrom: Int32Array
   readonly #savedLoad: Int32Array
   readonly #savedWalked: Float64Array
+  readonly #savedStart: Int32Array
   readonly #savedAbsent: Int32Array
   #savedLength = 0
   #savedAbsentCount = 0
@@ -79,6 +80,7 @@ export class Routes {
     this.#savedFrom = new Int32Array(vehicles + 1)
     this.#savedLoad = new Int32Array(vehicles * dimensions)
     this.#savedWalked = new Float64Array(vehicles)
+    this.#savedStart = new Int32Array(vehicles)
     this.#savedAbsent = new Int32Array(stops)
     this.clear()
   }
@@ -189,6 +191,7 @@ export class Routes {
     this.#savedFrom[nth + 1] = at
     for (let d = 0; d < dimensions; d += 1) this.#savedLoad[nth * dimensions + d] = this.load[vehicle * dimensions + d]!
     this.#savedWalked[nth] = this.walked[vehicle]!
+    this.#savedStart[nth] = leaves[end - 1]!
   }
 
   wasTouched(vehicle: number): boolean {
@@ -229,6 +232,7 @@ export class Routes {
       prev[start + 1] = last
       leg[start + 1] = this.#savedLeg[to + nth]!
       latest[start] = this.#savedLatest[to + nth]!
+      leaves[start] = this.#savedStart[nth]!
       if (this.count[vehicle]! > 0) this.used -= 1
       this.count[vehicle] = to - from
       if (to > from) this.used += 1
@@ -318,9 +322,40 @@ export class Routes {
       return true
     }
     const end = this.model.stops + 2 * vehicle + 1
+    this.leaves[end - 1] = this.released(vehicle)
     this.forward(end - 1, end)
     this.backward(end, end - 1)
     return this.latest[end - 1]! >= this.leaves[end - 1]!
+  }
+
+  /** When the vehicle can leave at the earliest: in its shift, with all its goods. */
+  released(vehicle: number): number {
+    const { opens, release, stops, hasReleases } = this.model
+    const start = stops + 2 * vehicle
+    let at = opens[start]!
+    if (!hasReleases) return at
+    for (let x = this.next[start]!; x < stops; x = this.next[x]!) if (release[x]! > at) at = release[x]!
+    return at
+  }
+
+  /** When service at node `p` ends if the vehicle leaves only at `at`; too late to be of use where a window is missed. */
+  leavesLater(p: number, at: number): number {
+    const { next, vehicleOf, leaves } = this
+    const { place, size, opens, service, stops, matrices, types } = this.model
+    const { timeOut } = matrices[types[vehicleOf[p]!]!.profile]!
+    let x = stops + 2 * vehicleOf[p]!
+    if (at > this.latest[x]! && this.count[vehicleOf[p]!]! > 0) return endOfTime
+    let clock = at
+    let row = place[x]! * size
+    while (x !== p) {
+      x = next[x]!
+      clock += timeOut[row + place[x]!]!
+      if (clock < opens[x]!) clock = opens[x]!
+      clock += service[x]!
+      if (clock === leaves[x]) return leaves[p]!
+      row = place[x]! * size
+    }
+    return clock
   }
 
   /** Times after node `p`; up to `until` in any case, then as long as they change. */

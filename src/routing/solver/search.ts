@@ -16,10 +16,13 @@ export interface SearchLimits {
 }
 
 /** Between two looks at the clock. */
-const attemptsPerLook = 32
+const attemptsPerLook = 100
+/** So few stops are planned as well as can be long before most budgets end: their search is bounded by attempts for each stop as well. */
+const fewStops = 12
+const attemptsForFew = 2_000
 /** Temperatures as shares of what a stop costs in the first plan: how much worse a plan may be and still be taken. */
-const hottest = 0.1
-const coldest = 0.001
+const hottest = 0.3
+const coldest = 0.01
 
 /** Which routes a plan has: enough to come back to it. */
 class Kept {
@@ -67,11 +70,11 @@ export function improve(routes: Routes, neighbours: Neighbours, limits: SearchLi
   const perStop = (routes.routesCost || 1) / Math.max(1, model.stops)
   let temperature = hottest * perStop
   let attempts = 0
-  if (model.stops < 2) return attempts
-  for (;;) {
+  const most = model.stops <= fewStops ? Math.min(limits.iterations, model.stops * attemptsForFew) : limits.iterations
+  while (attempts < most) {
     if (attempts % attemptsPerLook === 0) {
       const gone = Math.max(
-        limits.iterations === Infinity ? 0 : attempts / limits.iterations,
+        most === Infinity ? 0 : attempts / most,
         limits.millis === Infinity ? 0 : (limits.now() - started) / limits.millis,
       )
       if (gone >= 1 || limits.stopped()) break
@@ -96,7 +99,11 @@ function restore(routes: Routes, best: Kept): void {
   routes.clear()
   for (const [vehicle, { stops, loadsBefore }] of kept.entries()) {
     const locked = routes.count[vehicle]!
-    const added = routes.append(vehicle, stops.slice(locked), loadsBefore.map((at) => at - locked))
+    const added = routes.append(
+      vehicle,
+      stops.slice(locked),
+      loadsBefore.map((at) => at - locked),
+    )
     if (!added && stops.length > locked) throw new Error(`a kept route of vehicle ${vehicle} does not hold`)
   }
 }

@@ -4,6 +4,7 @@ import type { Plan, RouteStops } from './plan.ts'
 import type { Problem } from './problem.ts'
 import { reasonsFor } from './reasons.ts'
 import { Routes } from './routes.ts'
+import { beginWithSavings } from './savings.ts'
 import { improve } from './search.ts'
 import { timetable } from './timeline.ts'
 
@@ -25,13 +26,15 @@ export interface SolveOptions {
 /** Plans routes, better the longer it may: any plan it returns keeps every rule, and what it cannot carry it explains. */
 export function solve(problem: Problem, options: SolveOptions = {}): Plan {
   const { seed = 1, millis = Infinity, iterations = Infinity, now = () => 0, stopped = () => false, start = [] } = options
-  if (millis === Infinity && iterations === Infinity && options.stopped === undefined) throw new Error('solve needs millis, iterations or stopped')
+  if (millis === Infinity && iterations === Infinity && options.stopped === undefined)
+    throw new Error('solve needs millis, iterations or stopped')
   if (millis !== Infinity && options.now === undefined) throw new Error('solve needs now with millis')
   const startedAt = now()
   const model = compile(problem)
   const routes = new Routes(model)
   for (const { vehicle, stops, loadsBefore } of start) begin(routes, vehicle, { stops, loadsBefore })
   const neighbours = findNeighbours(model)
+  if (model.vehicles > 0 && routes.used === 0) beginWithSavings(routes, neighbours)
   const left = millis - (now() - startedAt)
   const attempts = improve(routes, neighbours, { seed, millis: left, iterations, now, stopped })
   return planOf(model, routes, attempts)
@@ -60,7 +63,10 @@ function planOf(model: Model, routes: Routes, iterations: number): Plan {
   const unassigned = [...routes.absent.subarray(0, routes.absentCount)]
     .toSorted((a, b) => a - b)
     .map((stop) => ({ stop, reasons: reasonsFor(routes, stop) }))
-  const moved = planned.reduce((sum, { vehicle, stops }) => sum + stops.filter((c) => ![-1, vehicle].includes(model.incumbent[c]!)).length, 0)
+  const moved = planned.reduce(
+    (sum, { vehicle, stops }) => sum + stops.filter((c) => ![-1, vehicle].includes(model.incumbent[c]!)).length,
+    0,
+  )
   const left = unassigned.reduce((sum, { stop }) => sum + model.unassignedCost[stop]!, 0)
   const cost = planned.reduce((sum, route) => sum + route.cost, 0) + moved * model.moveCost + left
   return { routes: planned, unassigned, cost, iterations }

@@ -25,13 +25,19 @@ export function readVrplib(text: string): Instance {
   }
   const size = amount('DIMENSION', 2, mostPlaces)
   const kind = field('EDGE_WEIGHT_TYPE')
-  if (kind.value !== 'EUC_2D' && kind.value !== 'EXPLICIT') throw new InstanceError(kind.number, 'EDGE_WEIGHT_TYPE', `${kind.value} is not known`)
+  if (kind.value !== 'EUC_2D' && kind.value !== 'EXPLICIT')
+    throw new InstanceError(kind.number, 'EDGE_WEIGHT_TYPE', `${kind.value} is not known`)
   const scale = kind.value === 'EUC_2D' ? tenths : 1
   const section = (name: string, columns: number): number[][] => rowsOf(sections.get(name), { name, size, columns })
   const demand = section('DEMAND_SECTION', 1).map(([value]) => value!)
   const windows = section('TIME_WINDOW_SECTION', 2)
   const early = windows.findIndex(([opens, closes]) => opens! > closes!)
-  if (early !== -1) throw new InstanceError(sections.get('TIME_WINDOW_SECTION')!.rows[early]!.number, 'TIME_WINDOW_SECTION', 'a window closes before it opens')
+  if (early !== -1)
+    throw new InstanceError(
+      sections.get('TIME_WINDOW_SECTION')!.rows[early]!.number,
+      'TIME_WINDOW_SECTION',
+      'a window closes before it opens',
+    )
   const service = sections.has('SERVICE_TIME_SECTION')
     ? section('SERVICE_TIME_SECTION', 1).map(([value]) => value! * scale)
     : Array.from({ length: size }, (_, place) => (place === 0 ? 0 : amount('SERVICE_TIME', 0, 1e7) * scale))
@@ -69,7 +75,8 @@ function split(text: string): { fields: Map<string, { number: number; value: str
       open = { head: line.number, rows: [] }
       sections.set(line.text.replace(/:$/, ''), open)
     } else if (pair !== null) fields.set(pair[1]!, { number: line.number, value: pair[2]! })
-    else if (open === undefined) throw new InstanceError(line.number, 'line', `"${line.text.slice(0, 40)}" is neither a field nor in a section`)
+    else if (open === undefined)
+      throw new InstanceError(line.number, 'line', `"${line.text.slice(0, 40)}" is neither a field nor in a section`)
     else open.rows.push(line)
   }
   return { fields, sections }
@@ -107,7 +114,11 @@ function whole(line: Line, word: string, { name, least, most }: { name: string; 
   return value
 }
 
-function matrixOf(fields: ReadonlyMap<string, { number: number; value: string }>, sections: ReadonlyMap<string, Section>, size: number): Int32Array {
+function matrixOf(
+  fields: ReadonlyMap<string, { number: number; value: string }>,
+  sections: ReadonlyMap<string, Section>,
+  size: number,
+): Int32Array {
   const format = fields.get('EDGE_WEIGHT_FORMAT')
   if (format?.value !== 'FULL_MATRIX') throw new InstanceError(format?.number ?? 1, 'EDGE_WEIGHT_FORMAT', 'only FULL_MATRIX is known')
   const section = sections.get('EDGE_WEIGHT_SECTION')
@@ -128,7 +139,8 @@ function matrixOf(fields: ReadonlyMap<string, { number: number; value: string }>
 
 function checkDepot(section: Section | undefined): void {
   const depot = section?.rows[0]
-  if (depot !== undefined && depot.text !== '1') throw new InstanceError(depot.number, 'DEPOT_SECTION', `the depot is place 1, not ${depot.text}`)
+  if (depot !== undefined && depot.text !== '1')
+    throw new InstanceError(depot.number, 'DEPOT_SECTION', `the depot is place 1, not ${depot.text}`)
 }
 
 /** The cost in a `.sol` file, whose last line is `Cost 123.4`. */
