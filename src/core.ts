@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { availableParallelism } from 'node:os'
 import { type Analytics, openAnalytics } from '#analytics'
 import { type Containers, openContainers } from '#containers'
 import { openFlows } from '#flows'
@@ -131,7 +132,7 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
     log: ({ message, error }) => log.warn({ err: error }, message),
   })
   const fulfilment = openFulfilment()
-  const routing = openRouting()
+  const routing = openRouting({ database: databases.of('routing'), workers: Math.min(4, availableParallelism()) })
   const tracking = openTracking()
   const containers = openContainers({
     async findWaybills(scope, waybillIds) {
@@ -223,6 +224,7 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
     orders,
     payments,
     fulfilment,
+    routing,
     messaging,
     databases,
     confirmAfterMs: config.confirmAfterDays * 86_400_000,
@@ -251,6 +253,7 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
       await runner.drain()
       await jobs.close(config.stopWithinMs)
       await relay.close()
+      await routing.runs.close()
       await partners.close()
       await payments.executor.close()
       await databases.close()
@@ -332,6 +335,7 @@ interface Housekeeping {
   readonly relay: Relay
   readonly payments: Payments
   readonly fulfilment: Fulfilment
+  readonly routing: Routing
   readonly messaging: Messaging
   readonly databases: Databases
   readonly orders: Orders
@@ -341,7 +345,7 @@ interface Housekeeping {
 
 function defineJobs(
   jobs: Jobs,
-  { relay, orders, payments, fulfilment, messaging, databases, confirmAfterMs, promises }: Housekeeping,
+  { relay, orders, payments, fulfilment, routing, messaging, databases, confirmAfterMs, promises }: Housekeeping,
 ): void {
   jobs.define('fulfilment.expire_holds', async ({ scope }) => {
     for (let found = 1; found > 0; ) found = await databases.of('fulfilment').write(scope, (write) => fulfilment.expireHolds(write))
@@ -349,6 +353,15 @@ function defineJobs(
   jobs.define('fulfilment.watch_promises', async ({ scope }) => {
     for (let found = 500; found === 500; )
       found = await databases.of('fulfilment').write(scope, (write) => fulfilment.watchPromises(write, promises))
+  })
+  jobs.define('routing.expire_holds', async ({ scope }) => {
+    for (let ended = 1; ended > 0; ) ended = await databases.of('routing').write(scope, (write) => routing.expireHolds(write))
+  })
+  jobs.define('routing.open_days', async ({ scope }) => {
+    await databases.of('routing').write(scope, (write) => routing.openDays(write))
+  })
+  jobs.define('routing.work_runs', async ({ scope }) => {
+    await routing.runs.workDue(scope)
   })
   jobs.define('messaging.send_webhooks', async ({ scope }) => {
     // A round takes what is due; a backlog is worked off in one job instead of one slice a second.
@@ -398,6 +411,9 @@ export async function startRounds(jobs: Jobs): Promise<void> {
     jobs.every('orders.confirm', 3_600_000),
     jobs.every('fulfilment.expire_holds', 10_000),
     jobs.every('fulfilment.watch_promises', 30_000),
+    jobs.every('routing.expire_holds', 10_000),
+    jobs.every('routing.open_days', 3_600_000),
+    jobs.every('routing.work_runs', 2_000),
     jobs.every('idempotency.prune', 3_600_000),
   ])
 }

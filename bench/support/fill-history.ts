@@ -172,7 +172,7 @@ async function copyCapacity(admin: pg.Client, { days, copiesPerDay, strides }: C
     'create table history.quota as select * from routing.quota where used > 0',
     'create table history.route as select * from routing.route where stops > 0',
     'create table history.slot as select distinct s.* from routing.slot s join history.quota q on (q.zone_id, q.date, q.slot_code) = (s.zone_id, s.date, s.code)',
-    `insert into routing.delivery_day select distinct ${day('date')} from history.slot, generate_series(1, ${days}) as back on conflict do nothing`,
+    `insert into routing.zone_day (zone_id, date) select distinct zone_id, ${day('date')} from history.slot, generate_series(1, ${days}) as back on conflict do nothing`,
     `insert into routing.slot (zone_id, date, code, starts_at, ends_at, cut_off_at)
      select zone_id, ${day('date')}, code, starts_at - back * interval '1 day', ends_at - back * interval '1 day', cut_off_at - back * interval '1 day'
      from history.slot, generate_series(1, ${days}) as back on conflict do nothing`,
@@ -180,10 +180,10 @@ async function copyCapacity(admin: pg.Client, { days, copiesPerDay, strides }: C
      select id + back * ${strides.quota}, zone_id, ${day('date')}, slot_code, sku_type, capacity * ${copiesPerDay}, used * ${copiesPerDay}
      from history.quota, generate_series(1, ${days}) as back`,
     `insert into routing.route (id, zone_id, date, slot_code, vehicle_id, starts_at, ends_at, weight_capacity_grams, volume_capacity_ml, pieces_capacity,
-       weight_grams, volume_ml, pieces, stops) overriding system value
+       weight_grams, volume_ml, pieces, stops, state) overriding system value
      select id + back * ${strides.route}, zone_id, ${day('date')}, slot_code, vehicle_id, starts_at - back * interval '1 day', ends_at - back * interval '1 day',
        weight_capacity_grams * ${copiesPerDay}, volume_capacity_ml * ${copiesPerDay}, pieces_capacity * ${copiesPerDay},
-       weight_grams * ${copiesPerDay}, volume_ml * ${copiesPerDay}, pieces * ${copiesPerDay}, stops * ${copiesPerDay}
+       weight_grams * ${copiesPerDay}, volume_ml * ${copiesPerDay}, pieces * ${copiesPerDay}, stops * ${copiesPerDay}, 'ended'
      from history.route, generate_series(1, ${days}) as back`,
   ])
     await admin.query(statement)

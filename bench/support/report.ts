@@ -38,3 +38,11 @@ export function numberFlag(name: string, standard: number): number {
   if (!Number.isFinite(value) || value <= 0) throw new Error(`--${name} takes a number above 0`)
   return value
 }
+
+/** `--dir DIR` and the like, with a standard. */
+export function textFlag(name: string, standard: string): string {
+  const at = process.argv.indexOf(`--${name}`)
+  const value = at === -1 ? standard : process.argv[at + 1]
+  if (value === undefined || value.startsWith('--')) throw new Error(`--${name} takes a word`)
+  return value
+}

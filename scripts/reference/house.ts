@@ -34,7 +34,7 @@ export function openHouse(): House {
     ledger: openLedger({ database: silent('ledger') }),
     messaging: openMessaging({ database: silent('messaging'), randomBytes: () => Buffer.alloc(32), log: () => undefined }),
     fulfilment: openFulfilment(),
-    routing: openRouting(),
+    routing: openRouting({ database: silent('routing') }),
     tracking: openTracking(),
     merchants: openMerchants({ keys: { issue: () => Promise.resolve(''), revoke: () => Promise.resolve(false) } }),
     portal: { operations: merchantOperations(() => Promise.resolve([])) },

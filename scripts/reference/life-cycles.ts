@@ -3,7 +3,7 @@ import { returnLifeCycle, waybillLifeCycle } from '#fulfilment'
 import { diagramOf, type LifeCycle } from '#kernel/lifecycle.ts'
 import { claimLifeCycle, itemLifeCycle } from '#orders'
 import { attemptCycle, bindingCycle, legCycle, followUpCycle, requestCycle } from '#payments'
-import { assignmentLifeCycle } from '#routing'
+import { assignmentLifeCycle, routeLifeCycle } from '#routing'
 import { salesOrderLifeCycle } from '#warehousing'
 import { code, type SourceFile, tableOf } from './sources.ts'
 
@@ -24,6 +24,7 @@ export function lifeCyclesPage(sources: readonly SourceFile[]): string {
     show('fulfilment', waybillLifeCycle),
     show('fulfilment', returnLifeCycle),
     show('routing', assignmentLifeCycle),
+    show('routing', routeLifeCycle),
     show('containers', containerLifeCycle),
     show('warehousing', salesOrderLifeCycle),
   ]

@@ -14,14 +14,17 @@ import {
 } from '#partners/olist/index.ts'
 import { systemContext } from '#platform/request-context.ts'
 import type { Core } from '../core.ts'
+import type { BrokenLine } from './csv-lines.ts'
 import { configOf, parse, reporter, table, UsageError, type Verb } from './command.ts'
 import { importContainers } from './import-containers.ts'
+import { importRoutingFile, importZoneFile, routingFiles } from './import-routing.ts'
 import { openOlistBank, type OlistBank, olistGateways } from './olist-bank.ts'
 import { isDrained, withCore } from './session.ts'
 
 export const importVerb: Verb = {
   name: 'import',
-  about: 'play recorded orders through the operations of a storefront, or register containers from a file',
+  about:
+    'play recorded orders through the operations of a storefront, or take containers, zones, slots, quotas, vehicles, depots from a file',
   usage: [
     'throughline import olist DIR [--json]',
     '  DIR  a folder of the Olist Brazilian marketplace data set; it is read where it lies',
@@ -33,29 +36,58 @@ export const importVerb: Verb = {
     'throughline import containers FILE [--json]',
     '  FILE  CSV in UTF-8 with a header: code, kind, colour, and epc, gtin, grai where there are any. A broken line fails alone.',
     '  JSON: lines, created, known, broken (line, field, code, detail). Exit code 1 when a line is broken.',
+    '',
+    'throughline import zones FILE [--json]',
+    '  FILE  GeoJSON: a FeatureCollection of Polygons and MultiPolygons with the properties code, name, kind (zone, district), district, depot,',
+    '        timeZone, postcodes. A broken feature fails alone.',
+    'throughline import slots|quotas|vehicles|depots FILE [--json]',
+    '  FILE  CSV in UTF-8 whose columns are the fields of the operation: slots and quotas have a column date, or a column weekday (mon … sun) for',
+    '        what holds every week. A broken line fails alone.',
+    '  JSON: lines, written, broken (line or number of the feature, field, code, detail). Exit code 1 when one is broken.',
   ].join('\n'),
   async run(words) {
     const flags = parse(words, {})
     const [kind, path, ...rest] = flags.positionals
-    if ((kind !== 'olist' && kind !== 'containers') || path === undefined || rest.length > 0)
-      throw new UsageError('import needs what and from where: olist DIR or containers FILE')
+    const kinds = ['olist', 'containers', 'zones', ...Object.keys(routingFiles)]
+    if (kind === undefined || !kinds.includes(kind) || path === undefined || rest.length > 0)
+      throw new UsageError(`import needs what and from where: one of ${kinds.join(', ')}, and a path`)
     const out = reporter(flags.flag('json'))
-    return kind === 'olist' ? playFolder(path, out) : registerFile(path, out)
+    if (kind === 'olist') return playFolder(path, out)
+    return kind === 'containers' ? registerFile(path, out) : routingFile(kind, path, out)
   },
 }
 
 type Reporter = ReturnType<typeof reporter>
 
-async function registerFile(path: string, out: Reporter): Promise<number> {
-  const file = await readFile(path).catch((error: Error) => {
+const fileAt = (path: string): Promise<Buffer> =>
+  readFile(path).catch((error: Error) => {
     throw new UsageError(`${path} can not be read: ${error.message}`)
   })
+
+function sayBroken(broken: readonly BrokenLine[], what: string, out: Reporter): void {
+  for (const { line, field, detail } of broken.slice(0, 50)) out.say(`${what} ${line}${field === '' ? '' : `, ${field}`}: ${detail}`)
+  if (broken.length > 50) out.say(`and ${broken.length - 50} more; --json lists all`)
+}
+
+async function routingFile(kind: string, path: string, out: Reporter): Promise<number> {
+  const file = await fileAt(path)
+  return withCore({ config: configOf(), clock: systemClock, say: out.say }, async ({ runner }) => {
+    const imported = kind === 'zones' ? await importZoneFile(runner, file) : await importRoutingFile(runner, kind, file)
+    const { lines, written, broken } = imported
+    sayBroken(broken, kind === 'zones' ? 'feature' : 'line', out)
+    out.say(`${lines} ${kind} read: ${written} written, ${broken.length} broken`)
+    out.end(imported)
+    return broken.length === 0 ? 0 : 1
+  })
+}
+
+async function registerFile(path: string, out: Reporter): Promise<number> {
+  const file = await fileAt(path)
   return withCore({ config: configOf(), clock: systemClock, say: out.say }, async ({ runner }) => {
     const started = performance.now()
     const imported = await importContainers(runner, file)
     const { lines, created, known, broken } = imported
-    for (const { line, field, detail } of broken.slice(0, 50)) out.say(`line ${line}${field === '' ? '' : `, ${field}`}: ${detail}`)
-    if (broken.length > 50) out.say(`and ${broken.length - 50} more; --json lists all`)
+    sayBroken(broken, 'line', out)
     const seconds = ((performance.now() - started) / 1000).toFixed(1)
     out.say(`${lines} lines in ${seconds} s: ${created} containers registered, ${known} known before, ${broken.length} broken`)
     out.end(imported)

@@ -127,6 +127,18 @@ describe('fulfilment on a database', () => {
     expect((await eventsOf([dry])).filter((event) => event.payload['to'] === 'delivered')).toHaveLength(1)
   })
 
+  it('follows to another truck while it is at home, without a word in its history, and no more when it is loaded', async () => {
+    const [dry] = await created()
+    await write((context) => fulfilment.routeWaybills(context, [route(dry)]))
+    const before = (await eventsOf([dry])).length
+    const [moved] = await write((context) => fulfilment.routeWaybills(context, [{ ...route(dry), routeId: 12 }]))
+    expect(moved).toMatchObject({ ok: true, value: { state: 'routed', changed: true } })
+    expect(await eventsOf([dry])).toHaveLength(before)
+    await write((context) => fulfilment.moveWaybills(context, [{ waybillId: dry, to: 'loaded', ...who }]))
+    const [late] = await write((context) => fulfilment.routeWaybills(context, [{ ...route(dry), routeId: 13 }]))
+    expect(late).toMatchObject({ ok: false, error: { code: 'fulfilment.not_movable' } })
+  })
+
   it('takes a failed attempt to a second route, and only to a route that was found for the second attempt', async () => {
     const [dry] = await created()
     await write((context) => fulfilment.routeWaybills(context, [route(dry)]))

@@ -2,7 +2,7 @@ import { accepted, type Outcome, refused } from '#kernel/outcome.ts'
 import type { WriteContext } from '#platform/database.ts'
 import { changeWaybills, type Decide, type Decision, type MovedWaybill } from './change-waybills.ts'
 import { holdAgainst, type HoldKind, holdTable } from './holds.ts'
-import { alreadyPassed, cancelTargetOf, planAgainTargetOf, stepsBetween, type WaybillState } from './lifecycle.ts'
+import { alreadyPassed, cancelTargetOf, isAtHome, planAgainTargetOf, stepsBetween, type WaybillState } from './lifecycle.ts'
 import type { SlotChoice } from './waybill.ts'
 import type { MovingWaybill } from './waybill-store.ts'
 
@@ -117,6 +117,11 @@ export const decideCancel: Decide<CancelWaybill> = (waybill, { reason }, now) =>
 
 export const decideRoute: Decide<RouteWaybill> = (waybill, command, now) => {
   if (waybill.routeId === command.routeId && waybill.ask === command.attempt) return accepted(null)
+  // The same request on another truck: a run or a dispatcher moved it. What has left is where it is, whatever was planned.
+  if (waybill.routeId !== null && waybill.ask === command.attempt && (isAtHome(waybill) || waybill.state === 'routed')) {
+    const { routeId, cutOffAt = waybill.cutOffAt } = command
+    return accepted({ steps: [], reason: null, after: { ...waybill, routeId, cutOffAt, movedAt: now, version: waybill.version + 1 } })
+  }
   const steps = stepsBetween(waybill, 'routed')
   // A route found for a request that was taken back must not be taken for the next one.
   if (steps === undefined || waybill.ask !== command.attempt) return unmovable(waybill, 'routed')

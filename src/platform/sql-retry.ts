@@ -6,6 +6,7 @@
 const rules: Readonly<Record<string, 'always' | 'if_repeatable'>> = {
   '40001': 'always', // serialization_failure
   '40P01': 'always', // deadlock_detected
+  '23P01': 'always', // exclusion_violation: two chose the same room for overlapping times at once; who comes second looks again
   '55P03': 'always', // lock_not_available
   '53300': 'always', // too_many_connections: refused before anything ran
   '57P03': 'always', // cannot_connect_now: server is starting up or in recovery

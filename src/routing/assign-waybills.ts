@@ -1,20 +1,13 @@
 import { accepted, type Outcome } from '#kernel/outcome.ts'
 import type { WriteContext } from '#platform/database.ts'
 import type { NewEvent } from '#platform/events.ts'
-import { type Load, type Place, planAssignments, type ReasonCode, type Refusal, type Request, type SkuType } from './assign.ts'
+import { type Board, type Place, type Plan, planAssignments, type ReasonCode, type Refusal, type Request } from './assign.ts'
+import { type CurrentZones, datesAhead, type Load, lockZoneDays, type SkuType, type Zone } from './capacity/index.ts'
+import { loadCells, loadFleet, loadHeld, loadRoutes } from './board-store.ts'
+import type { Ground } from './fleet.ts'
 import { routingEventTypes, type RoutingAssigned, type RoutingUnassigned } from './events.ts'
 import { type Decided, writeDecided } from './plan-store.ts'
-import {
-  type AskedAssignment,
-  assignmentsByWaybill,
-  type CurrentZones,
-  loadCells,
-  loadFleet,
-  loadRoutes,
-  lockDays,
-  type StoredAssignment,
-  waitingAssignments,
-} from './routing-store.ts'
+import { type AskedAssignment, assignmentsByWaybill, type StoredAssignment, waitingAssignments } from './routing-store.ts'
 
 export interface AssignWaybill extends Load {
   readonly waybillId: number
@@ -46,9 +39,7 @@ export type AssignedWaybill = { readonly waybillId: number; readonly attempt: nu
 const horizonDays = 7
 /** Free slots looked at for each zone and SKU type; a day has about six. */
 const mostSlots = 16
-
-const dayMs = 24 * 3600 * 1000
-const dateOf = (instant: number) => new Date(instant).toISOString().slice(0, 10)
+const firstSlots = 3
 
 interface Wanted {
   readonly asked: AskedAssignment
@@ -61,8 +52,8 @@ interface Wanted {
 
 /**
  * Gives each waybill a zone, a slot, a place in a quota and a truck, or a reason in numbers why not. A waybill and attempt
- * that has an assignment keeps it. Locks: the delivery days that may be used, in order of date; all else of those days
- * is changed only under them. Statements: eight for any number of waybills, two more when a route must be opened.
+ * that has an assignment keeps it. Locks: the zone days that may be used, in order; all else of those days
+ * is changed only under them. Statements: nine for any number of waybills, two more when a route must be opened.
  */
 export async function assignWaybills(
   context: WriteContext,
@@ -78,15 +69,18 @@ export async function assignWaybills(
     const asked = { waybillId, attempt, orderId, skuType, weightGrams, volumeMl, pieces, lat, lng, postcode, asked: slot }
     wanted.set(key, { asked, before: null, toldReason: null, commandId, actor })
   }
-  await lockFor(context, [...wanted.values()])
+  const located = await locate(context, [...wanted.values()], zones)
+  await lockFor(context, located)
   const known = new Map(
     (await assignmentsByWaybill(context, [...new Set(commands.map((command) => command.waybillId))])).map((one) => [
       `${one.waybillId} ${one.attempt}`,
       one,
     ]),
   )
-  const fresh = [...wanted].flatMap(([key, want]) => (known.has(key) ? [] : [want]))
-  const decided = await decide(context, fresh, zones)
+  const decided = await decide(
+    context,
+    located.filter(({ want: { asked } }) => !known.has(`${asked.waybillId} ${asked.attempt}`)),
+  )
   return commands.map(({ waybillId, attempt = 1 }) => {
     const key = `${waybillId} ${attempt}`
     const stored = known.get(key)
@@ -116,54 +110,68 @@ export async function retryUnassigned(context: WriteContext, command: RetryUnass
   const { reasonCodes = null, after = 0, limit = 500, actor, commandId } = command
   const page = await waitingAssignments(context, { after, reasonCodes, limit })
   const want = (one: StoredAssignment): Wanted => ({ asked: one, before: 'waiting', toldReason: one.reason, commandId, actor })
-  await lockFor(context, page.map(want))
+  await lockFor(context, await locate(context, page.map(want), zones))
   // Read again under the lock: another caller may have placed or released some meanwhile.
   const again = await assignmentsByWaybill(
     context,
     page.map((one) => one.waybillId),
   )
   const waiting = again.filter((one) => one.state === 'waiting')
-  const decided = await decide(context, waiting.map(want), zones)
+  const decided = await decide(context, await locate(context, waiting.map(want), zones))
   const assigned = [...decided.values()].filter((one) => one.state === 'assigned').length
   return accepted({ tried: waiting.length, assigned, next: page.length === limit ? (page.at(-1)?.waybillId ?? null) : null })
 }
 
-const horizonOf = (now: Date) => ({
-  // A day early: in zones west of Greenwich it is still yesterday.
-  from: dateOf(now.getTime() - dayMs),
-  to: dateOf(now.getTime() + horizonDays * dayMs),
-})
-
-async function lockFor(context: WriteContext, wanted: readonly Wanted[]): Promise<void> {
-  const dates = wanted.flatMap(({ asked }) => (asked.asked === null ? [] : [asked.asked.date]))
-  const anyFree = wanted.some(({ asked }) => asked.asked === null)
-  await lockDays(context, dates, anyFree ? horizonOf(context.now) : null)
+interface Located {
+  readonly want: Wanted
+  readonly zone: Zone | undefined
 }
 
-async function decide(context: WriteContext, wanted: readonly Wanted[], currentZones: CurrentZones): Promise<Map<string, AssignedWaybill>> {
-  if (wanted.length === 0) return new Map()
+async function locate(context: WriteContext, wanted: readonly Wanted[], currentZones: CurrentZones): Promise<Located[]> {
   const zones = await currentZones(context)
-  const located = wanted.map((want) => ({ want, zone: zones.locate(want.asked) }))
-  const requests: Request[] = []
-  for (const { want, zone } of located) if (zone !== undefined) requests.push({ ...want.asked, zoneId: zone.zoneId, zoneCode: zone.code })
+  return wanted.map((want) => ({ want, zone: zones.locate(want.asked) }))
+}
+
+/** Locks the days that may be used: of one without a chosen slot, all of its zone up to the horizon. */
+async function lockFor(context: WriteContext, located: readonly Located[]): Promise<void> {
+  const ahead = datesAhead(context.now, horizonDays)
+  await lockZoneDays(
+    context,
+    located.flatMap(({ want: { asked }, zone }) => {
+      if (zone === undefined) return []
+      const dates = asked.asked === null ? ahead : [asked.asked.date]
+      return dates.map((date) => ({ zoneId: zone.zoneId, date }))
+    }),
+  )
+}
+
+async function decide(context: WriteContext, located: readonly Located[]): Promise<Map<string, AssignedWaybill>> {
+  if (located.length === 0) return new Map()
+  const { requests, zones } = requestsOf(located)
   const demands = new Map(requests.map((one) => [`${one.zoneId} ${one.skuType} ${one.asked?.date} ${one.asked?.code}`, one]))
-  const cells = await loadCells(context, [...demands.values()], { ...horizonOf(context.now), mostSlots })
-  const routes = await loadRoutes(context, cells)
-  let plan = planAssignments(requests, { now: context.now, cells, routes, fleet: null })
-  if (plan.needsFleet) {
-    const fleet = await loadFleet(
-      context,
-      cells.map((cell) => cell.date),
-    )
-    plan = planAssignments(requests, { now: context.now, cells, routes, fleet })
+  const ahead = datesAhead(context.now, horizonDays)
+  const held = await loadHeld(
+    context,
+    requests.map(({ orderId }) => orderId),
+  )
+  const look = async (slots: number, withFleet: boolean): Promise<Plan> => {
+    const cells = await loadCells(context, [...demands.values()], { from: ahead[0] ?? '', to: ahead.at(-1) ?? '', mostSlots: slots })
+    const routes = await loadRoutes(context, cells)
+    const dates = cells.map(({ date }) => date)
+    const fleet = withFleet ? await loadFleet(context, { dates, zoneIds: cells.map(({ zoneId }) => zoneId) }) : null
+    return planAssignments(requests, { now: context.now, cells, routes, held, zones, fleet })
   }
+  // Most waybills fit on routes that are open in the slot they ask for or the next ones; only for those that do not is all looked at.
+  let plan = await look(firstSlots, false)
+  if (plan.needsFleet || requests.some(({ asked }, index) => asked === null && 'reason' in (plan.places[index] ?? {})))
+    plan = await look(mostSlots, true)
 
   const places = plan.places.values()
   const decided = located.map(({ want, zone }): Decided & Wanted => {
-    const place = zone === undefined ? noZone(want.asked) : (places.next().value as Place | Refusal)
+    const place = zone === undefined ? noZone(want.asked) : waits(want, zone) ? awaitsRun(zone) : (places.next().value as Place | Refusal)
     return { ...want, zoneId: zone?.zoneId ?? null, place }
   })
-  const routeIds = await writeDecided(context, decided, plan.newRoutes)
+  const routeIds = await writeDecided(context, decided, plan)
   const events: NewEvent[] = []
   const answers = new Map<string, AssignedWaybill>()
   for (const { asked, place, toldReason } of decided) {
@@ -183,6 +191,28 @@ async function decide(context: WriteContext, wanted: readonly Wanted[], currentZ
   }
   await context.announce(events)
   return answers
+}
+
+/** In a zone that is planned in waves a waybill waits for the run; a retry by hand is no longer willing to wait. */
+const waits = ({ before }: Wanted, { planning }: Zone): boolean => planning === 'wave' && before === null
+
+const awaitsRun = ({ code }: Zone): Refusal => ({
+  code: 'awaits_run',
+  reason: `zone ${code} is planned in waves: it waits for the next run`,
+})
+
+function requestsOf(located: readonly Located[]): { requests: Request[]; zones: Board['zones'] } {
+  const zones = new Map<number, Ground>()
+  const requests = located.flatMap(({ want, zone }): Request[] => {
+    if (zone === undefined || waits(want, zone)) return []
+    const { base } = zone
+    const centre = zone.centre ?? base ?? { lat: 0, lng: 0 }
+    zones.set(zone.zoneId, { base, centre, depotId: base?.depotId ?? null })
+    const { lat, lng } = want.asked
+    const at = lat === null || lng === null ? centre : { lat, lng }
+    return [{ ...want.asked, at, zoneId: zone.zoneId, zoneCode: zone.code }]
+  })
+  return { requests, zones }
 }
 
 function noZone({ lat, lng, postcode }: AskedAssignment): Refusal {

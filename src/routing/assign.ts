@@ -1,23 +1,30 @@
 import { invariant } from '#kernel/outcome.ts'
+import { fitsType, type Load, type SkuType } from './capacity/index.ts'
+import { Fleet, type Ground, type TruckTime, type Vehicle } from './fleet.ts'
+import { type Insertion, Path, type PathStop, type TooLate } from './path.ts'
+import type { Point } from './travel.ts'
+import { noVehicle, overBy } from './why.ts'
 
 /**
- * The greedy rule, pure: which quota and which truck each waybill gets, given what is free. Deterministic: waybills in the
- * order given, routes by id, slots by start, trucks by id. It never changes its inputs, so it can be run again with more known.
+ * The online rule, pure: which quota, which truck and which place on its way each waybill gets, given what is free. Deterministic: waybills in the
+ * order given, routes by id, slots by start, trucks by cost and id. It never changes its inputs, so it can be run again with more known.
  */
-export type SkuType = 'dry' | 'frozen' | 'mixed'
-
-export interface Load {
-  readonly weightGrams: number
-  readonly volumeMl: number
-  readonly pieces: number
-}
-
-/** A waybill that wants a place, with its zone found. */
 export interface Request extends Load {
   readonly zoneId: number
   readonly zoneCode: string
   readonly skuType: SkuType
   readonly asked: { readonly date: string; readonly code: string } | null
+  readonly orderId: number
+  readonly waybillId: number
+  readonly at: Point
+}
+
+/** Places that a checkout holds for an order: its waybills take them. */
+export interface Held {
+  readonly reference: string
+  readonly orderId: number
+  readonly quotaId: number
+  readonly places: number
 }
 
 /** One zone, slot and SKU type. */
@@ -33,76 +40,105 @@ export interface Cell {
   readonly quota: { readonly quotaId: number; readonly capacity: number; readonly used: number } | null
 }
 
+/** A route of a slot, with its truck. Those that are not open take part in what is limited, and get nothing more. */
 export interface Route {
   readonly routeId: number
+  readonly version: number
   readonly zoneId: number
   readonly date: string
   readonly code: string
-  readonly vehicleId: number
-  readonly vehicleCode: string
-  readonly type: SkuType
-  /** What still fits. */
-  readonly room: Load
-}
-
-export interface Vehicle extends Load {
-  readonly vehicleId: number
-  readonly code: string
-  readonly type: SkuType
-}
-
-/** All trucks, and when each is already out. */
-export interface Fleet {
-  readonly vehicles: readonly Vehicle[]
-  readonly busy: readonly { readonly vehicleId: number; readonly startsAt: Date; readonly endsAt: Date }[]
+  readonly open: boolean
+  readonly vehicle: Vehicle
+  /** What the truck could carry when the route was opened, and what it carries. */
+  readonly capacity: Load
+  readonly load: Load
+  readonly times: { readonly from: number; readonly to: number }
+  readonly startsAt: Date
+  readonly endsAt: Date
+  readonly frozen: number
+  /** JSON of its doors: read when it is looked at. */
+  readonly path: string
 }
 
 export interface Board {
   readonly now: Date
   readonly cells: readonly Cell[]
   readonly routes: readonly Route[]
+  readonly held: readonly Held[]
+  /** Where trucks that have a depot of their own do not say it: base and middle of each zone. */
+  readonly zones: ReadonlyMap<number, Ground>
   /** Null until it is needed: most batches fit on routes that are open. */
-  readonly fleet: Fleet | null
+  readonly fleet: FleetFacts | null
 }
 
-export type ReasonCode = 'no_zone' | 'no_slot' | 'slot_closed' | 'no_quota' | 'quota_full' | 'no_vehicle'
+export interface FleetFacts {
+  readonly vehicles: readonly Vehicle[]
+  readonly busy: readonly TruckTime[]
+  /** Most trucks of a type in a slot, by `slotKey` and type. */
+  readonly limits: ReadonlyMap<string, number>
+}
+
+export type ReasonCode = 'no_zone' | 'no_slot' | 'slot_closed' | 'no_quota' | 'quota_full' | 'no_vehicle' | 'awaits_run'
 
 export interface Refusal {
   readonly code: ReasonCode
   readonly reason: string
 }
 
-/** A route to be opened: `index` counts the plan's own. */
+/** A route to be opened. */
 export interface NewRoute {
   readonly cell: Cell
   readonly vehicle: Vehicle
+  readonly times: { readonly from: number; readonly to: number }
+  readonly path: readonly PathStop[]
+  readonly why: string
 }
 
-export type Place =
-  | { readonly cell: Cell; readonly quotaId: number; readonly routeId: number; readonly vehicleId: number }
-  | { readonly cell: Cell; readonly quotaId: number; readonly newRoute: number; readonly vehicleId: number }
+/** A route whose doors changed, and its truck where a larger one takes over. */
+export interface ChangedRoute {
+  readonly routeId: number
+  readonly path: readonly PathStop[]
+  readonly times: { readonly from: number; readonly to: number }
+  readonly vehicle: Vehicle | null
+  readonly why: string
+}
+
+export type Place = {
+  readonly cell: Cell
+  readonly quotaId: number
+  readonly vehicleId: number
+  /** The hold whose place it takes; null: one of those that were free. */
+  readonly hold: Held | null
+} & ({ readonly routeId: number } | { readonly newRoute: number })
 
 export interface Plan {
   /** As many as requests, in their order. */
   readonly places: readonly (Place | Refusal)[]
   readonly newRoutes: readonly NewRoute[]
+  readonly changedRoutes: readonly ChangedRoute[]
   /** True when a route would have to be opened and the fleet was not given: load it and plan again. */
   readonly needsFleet: boolean
 }
 
-interface OpenTruck {
+/** A route while the batch is planned. */
+export interface OpenTruck {
+  readonly cell: Pick<Cell, 'zoneId' | 'date' | 'code' | 'startsAt' | 'endsAt'>
   readonly place: { readonly routeId: number } | { readonly newRoute: number }
-  readonly vehicleId: number
-  readonly vehicleCode: string
-  readonly type: SkuType
-  weightGrams: number
-  volumeMl: number
-  pieces: number
+  vehicle: Vehicle
+  capacity: Load
+  load: { weightGrams: number; volumeMl: number; pieces: number }
+  path: Path
+  changed: boolean
+  upgraded: boolean
+  why: string
 }
 
-const fitsType = (truck: SkuType, goods: SkuType) => truck === goods || truck === 'mixed'
+const asksForFleet: Refusal = { code: 'no_vehicle', reason: '' }
 
-const slotKey = (at: { zoneId: number; date: string; code: string }) => `${at.zoneId} ${at.date} ${at.code}`
+/** Open routes that one waybill is tried on: the nearest of those with room. */
+const mostTried = 12
+
+export const slotKey = (at: { zoneId: number; date: string; code: string }): string => `${at.zoneId} ${at.date} ${at.code}`
 
 export function planAssignments(requests: readonly Request[], board: Board): Plan {
   const used = new Map<Cell, number>()
@@ -114,83 +150,95 @@ export function planAssignments(requests: readonly Request[], board: Board): Pla
     else list.push(cell)
     used.set(cell, cell.quota?.used ?? 0)
   }
+  const bySlot = Map.groupBy(board.routes, slotKey)
   const trucks = new Map<string, OpenTruck[]>()
-  for (const route of board.routes.toSorted((a, b) => a.routeId - b.routeId)) {
-    const { routeId, vehicleId, vehicleCode, type, room } = route
-    const truck = { place: { routeId }, vehicleId, vehicleCode, type, ...room }
-    const list = trucks.get(slotKey(route))
-    if (list === undefined) trucks.set(slotKey(route), [truck])
-    else list.push(truck)
-  }
-  const newRoutes: NewRoute[] = []
-  const freeBySlot = new Map<string, Vehicle[]>()
+  const heldLeft = new Map(board.held.map((hold) => [hold, hold.places]))
+  const heldFor = (request: Request, quotaId: number | undefined): Held | null =>
+    board.held.find((hold) => hold.orderId === request.orderId && hold.quotaId === quotaId && (heldLeft.get(hold) ?? 0) > 0) ?? null
+  const newTrucks: OpenTruck[] = []
+  const fleet = board.fleet === null ? null : new Fleet(board.fleet, board.routes)
   let needsFleet = false
 
-  /** Trucks that are not out while this slot runs, those of this plan included. */
-  const freeVehicles = (cell: Cell): Vehicle[] => {
-    let free = freeBySlot.get(slotKey(cell))
-    if (free === undefined) {
-      const fleet = board.fleet ?? { vehicles: [], busy: [] }
-      const overlaps = (at: { startsAt: Date; endsAt: Date }) => at.startsAt < cell.endsAt && cell.startsAt < at.endsAt
-      const out = new Set(fleet.busy.filter(overlaps).map((busy) => busy.vehicleId))
-      for (const opened of newRoutes) if (overlaps(opened.cell)) out.add(opened.vehicle.vehicleId)
-      free = fleet.vehicles.filter((vehicle) => !out.has(vehicle.vehicleId)).toSorted((a, b) => a.vehicleId - b.vehicleId)
-      freeBySlot.set(slotKey(cell), free)
+  const trucksOf = (cell: Cell): OpenTruck[] => {
+    const key = slotKey(cell)
+    let here = trucks.get(key)
+    if (here === undefined) {
+      const routes = (bySlot.get(key) ?? []).filter(({ open }) => open).toSorted((a, b) => a.routeId - b.routeId)
+      here = routes.map((route) => truckOf(route, groundOf(cell)))
+      trucks.set(key, here)
     }
-    return free
+    return here
   }
+  const groundOf = (cell: { zoneId: number }): Ground => board.zones.get(cell.zoneId) ?? { base: null, centre: { lat: 0, lng: 0 } }
 
-  const open = (cell: Cell, request: Request): OpenTruck | undefined => {
-    const fits = (vehicle: Vehicle) => fitsType(vehicle.type, request.skuType) && overBy(vehicle, request) === undefined
-    const free = freeVehicles(cell)
-    const vehicle = free.find((one) => one.type === request.skuType && fits(one)) ?? free.find(fits)
-    if (vehicle === undefined) return undefined
-    // It is out now in every slot that overlaps this one; those lists are made anew when next asked for.
-    freeBySlot.clear()
-    newRoutes.push({ cell, vehicle })
-    const { weightGrams, volumeMl, pieces } = vehicle
-    return {
-      place: { newRoute: newRoutes.length - 1 },
-      vehicleId: vehicle.vehicleId,
-      vehicleCode: vehicle.code,
-      type: vehicle.type,
-      weightGrams,
-      volumeMl,
-      pieces,
+  /** A larger truck for a route, or one more: what costs less. */
+  const extend = (cell: Cell, request: Request, here: readonly OpenTruck[]): { truck: OpenTruck; insertion: Insertion } | undefined => {
+    if (fleet === null) {
+      needsFleet = true
+      return undefined
     }
+    const ground = groundOf(cell)
+    const another = fleet.cheapest(cell, request, ground)
+    const larger = fleet.cheapestUpgrade(cell, request, { ground, here, below: another?.cost ?? Infinity })
+    if (larger !== undefined) {
+      const { truck, vehicle, path, insertion } = larger
+      const against = another === undefined ? 'no other truck is free' : `another truck costs ${Math.round(another.cost)}`
+      truck.why = `${truck.why}; from truck ${truck.vehicle.code} (${truck.vehicle.type}) to ${vehicle.code} (${vehicle.type}) for ${Math.round(larger.cost)} more: ${against}`
+      fleet.give(truck.vehicle, truck)
+      Object.assign(truck, { vehicle, capacity: vehicle, path, changed: true, upgraded: true })
+      fleet.take(vehicle, truck)
+      return { truck, insertion }
+    }
+    if (another === undefined) return undefined
+    const truck: OpenTruck = {
+      cell,
+      place: { newRoute: newTrucks.length },
+      vehicle: another.vehicle,
+      capacity: another.vehicle,
+      load: { weightGrams: 0, volumeMl: 0, pieces: 0 },
+      path: another.path,
+      changed: true,
+      upgraded: false,
+      why: `opened for waybill ${request.waybillId} (${request.skuType}): ${here.length} routes had no room for it`,
+    }
+    newTrucks.push(truck)
+    trucks.get(slotKey(cell))?.push(truck)
+    fleet.take(another.vehicle, truck)
+    return { truck, insertion: another.insertion }
   }
 
   const takeTruck = (cell: Cell, request: Request): OpenTruck | Refusal => {
-    const key = slotKey(cell)
-    const here = trucks.get(key) ?? []
-    const fitting = here.filter((truck) => fitsType(truck.type, request.skuType))
-    const withRoom = fitting.filter((truck) => overBy(truck, request) === undefined)
-    // A mixed truck could carry the other goods too, so one of the very type goes first.
-    let truck = withRoom.find((one) => one.type === request.skuType) ?? withRoom[0]
-    if (truck === undefined) {
-      if (board.fleet === null) needsFleet = true
-      truck = open(cell, request)
-      if (truck === undefined)
-        return { code: 'no_vehicle', reason: noVehicle({ cell, request, fitting, free: freeVehicles(cell), fleet: board.fleet }) }
-      trucks.set(key, [...here, truck])
-    }
-    truck.weightGrams -= request.weightGrams
-    truck.volumeMl -= request.volumeMl
-    truck.pieces -= request.pieces
+    const here = trucksOf(cell)
+    const { found, fitting, late } = bestOf(here, request)
+    const chosen = found ?? extend(cell, request, here)
+    if (needsFleet) return asksForFleet
+    if (chosen === undefined)
+      return { code: 'no_vehicle', reason: noVehicle({ cell, request, fitting, late, fleet, ground: groundOf(cell) }) }
+    const { truck, insertion } = chosen
+    truck.path.insert(insertion, request.at, request.waybillId)
+    truck.changed = true
+    truck.load.weightGrams += request.weightGrams
+    truck.load.volumeMl += request.volumeMl
+    truck.load.pieces += request.pieces
     return truck
   }
 
   const placeIn = (cell: Cell, request: Request): Place | Refusal => {
-    const closed = closedReason(cell, { request, now: board.now, used: used.get(cell) ?? 0 })
+    const hold = heldFor(request, cell.quota?.quotaId)
+    // What is held counts as used, so that only its own order finds it free.
+    const closed = closedReason(cell, { request, now: board.now, used: (used.get(cell) ?? 0) - (hold === null ? 0 : 1) })
     if (closed !== undefined) return closed
     invariant(cell.quota, 'a cell without quota was refused above')
     const truck = takeTruck(cell, request)
     if ('reason' in truck) return truck
-    used.set(cell, (used.get(cell) ?? 0) + 1)
-    return { cell, quotaId: cell.quota.quotaId, ...truck.place, vehicleId: truck.vehicleId }
+    if (hold === null) used.set(cell, (used.get(cell) ?? 0) + 1)
+    else heldLeft.set(hold, (heldLeft.get(hold) ?? 0) - 1)
+    return { cell, quotaId: cell.quota.quotaId, ...truck.place, vehicleId: truck.vehicle.vehicleId, hold }
   }
 
   const places = requests.map((request): Place | Refusal => {
+    // It is planned again with the fleet: what follows would be thrown away.
+    if (needsFleet) return asksForFleet
     const candidates = cells.get(`${request.zoneId} ${request.skuType}`) ?? []
     const { asked } = request
     if (asked !== null) {
@@ -213,7 +261,76 @@ export function planAssignments(requests: readonly Request[], board: Board): Pla
       }
     )
   })
-  return { places, newRoutes, needsFleet }
+  return { places, newRoutes: newTrucks.map(newRouteOf), changedRoutes: [...trucks.values()].flat().flatMap(changedRouteOf), needsFleet }
+}
+
+/** Of the routes with room the one whose way gets longest by least; one of the very type before a mixed one, which could carry other goods too. */
+export function bestOf(
+  here: readonly OpenTruck[],
+  request: Request,
+): {
+  found: { truck: OpenTruck; insertion: Insertion } | undefined
+  fitting: OpenTruck[]
+  late: { truck: OpenTruck; seconds: number } | null
+} {
+  const fitting = here.filter((truck) => fitsType(truck.vehicle.type, request.skuType))
+  const withRoom = fitting.filter((truck) => overBy(roomOf(truck), request) === undefined)
+  const near = withRoom.length <= mostTried ? withRoom : nearest(withRoom, request.at)
+  let late: { truck: OpenTruck; seconds: number } | null = null
+  for (const exact of [true, false]) {
+    let found: { truck: OpenTruck; insertion: Insertion } | undefined
+    for (const truck of near) {
+      if ((truck.vehicle.type === request.skuType) !== exact) continue
+      const insertion: Insertion | TooLate = truck.path.bestInsertion(request.at)
+      if ('lateSeconds' in insertion) {
+        if (late === null || insertion.lateSeconds < late.seconds) late = { truck, seconds: insertion.lateSeconds }
+      } else if (found === undefined || insertion.metres < found.insertion.metres) found = { truck, insertion }
+    }
+    if (found !== undefined) return { found, fitting, late }
+  }
+  return { found: undefined, fitting, late }
+}
+
+export const roomOf = ({ capacity, load }: { capacity: Load; load: Load }): Load => ({
+  weightGrams: capacity.weightGrams - load.weightGrams,
+  volumeMl: capacity.volumeMl - load.volumeMl,
+  pieces: capacity.pieces - load.pieces,
+})
+
+function nearest(trucks: readonly OpenTruck[], { lat, lng }: Point): OpenTruck[] {
+  const far = ({ path: { stops } }: OpenTruck) => Math.min(...stops.map((stop) => (stop.lat - lat) ** 2 + (stop.lng - lng) ** 2 / 2))
+  return trucks
+    .map((truck) => ({ truck, far: far(truck) }))
+    .toSorted((a, b) => a.far - b.far)
+    .slice(0, mostTried)
+    .map(({ truck }) => truck)
+}
+
+function truckOf(route: Route, ground: { base: Point | null }): OpenTruck {
+  const { routeId, vehicle, capacity, load, times, frozen, startsAt, endsAt } = route
+  const frame = { base: vehicle.base ?? ground.base, ...times, opens: startsAt.getTime() / 1000, closes: endsAt.getTime() / 1000, frozen }
+  return {
+    cell: route,
+    place: { routeId },
+    vehicle,
+    capacity,
+    load: { ...load },
+    path: new Path(frame, JSON.parse(route.path) as PathStop[]),
+    changed: false,
+    upgraded: false,
+    why: '',
+  }
+}
+
+const timesOf = ({ frame: { from, to } }: Path) => ({ from, to })
+
+function newRouteOf({ cell, vehicle, path, why }: OpenTruck): NewRoute {
+  return { cell: cell as Cell, vehicle, times: timesOf(path), path: path.stops, why }
+}
+
+function changedRouteOf({ place, vehicle, path, changed, upgraded, why }: OpenTruck): ChangedRoute[] {
+  if (!changed || !('routeId' in place)) return []
+  return [{ routeId: place.routeId, path: path.stops, times: timesOf(path), vehicle: upgraded ? vehicle : null, why }]
 }
 
 function closedReason(cell: Cell, { request, now, used }: { request: Request; now: Date; used: number }): Refusal | undefined {
@@ -226,43 +343,4 @@ function closedReason(cell: Cell, { request, now, used }: { request: Request; no
   if (used >= cell.quota.capacity)
     return { code: 'quota_full', reason: `all ${cell.quota.capacity} ${cell.skuType} places of slot ${where} are taken` }
   return undefined
-}
-
-/** By how much a load is over what fits, in the dimension that is most over; undefined when it fits. */
-function overBy(room: Load, load: Load): { share: number; text: string } | undefined {
-  let worst: { share: number; text: string } | undefined
-  const look = (needed: number, free: number, text: (over: number) => string) => {
-    if (needed > free && (worst === undefined || (needed - free) / needed > worst.share))
-      worst = { share: (needed - free) / needed, text: text(needed - free) }
-  }
-  look(load.weightGrams, room.weightGrams, (over) => `${Math.ceil(over / 1000)} kg`)
-  look(load.volumeMl, room.volumeMl, (over) => `${Math.ceil(over / 1000)} litres`)
-  look(load.pieces, room.pieces, (over) => `${over} pieces`)
-  return worst
-}
-
-interface Shortage {
-  readonly cell: Cell
-  readonly request: Request
-  readonly fitting: readonly OpenTruck[]
-  readonly free: readonly Vehicle[]
-  readonly fleet: Fleet | null
-}
-
-/** Names the truck that came closest and by how much it fell short, and how many were looked at. */
-function noVehicle({ cell, request, fitting, free, fleet }: Shortage): string {
-  const trucks = [
-    ...fitting.map((truck) => ({ code: truck.vehicleCode, room: truck as Load })),
-    ...free.filter((vehicle) => fitsType(vehicle.type, request.skuType)).map((vehicle) => ({ code: vehicle.code, room: vehicle as Load })),
-  ]
-  let closest: { share: number; text: string; code: string } | undefined
-  for (const { code, room } of trucks) {
-    const over = overBy(room, request)
-    if (over !== undefined && (closest === undefined || over.share < closest.share)) closest = { ...over, code }
-  }
-  const able = (fleet?.vehicles ?? []).filter((vehicle) => fitsType(vehicle.type, request.skuType)).length
-  const counted = `${fitting.length} routes open and ${trucks.length - fitting.length} of ${able} fitting trucks free for ${cell.code} on ${cell.date}`
-  return closest === undefined
-    ? `no truck takes ${request.skuType} goods: ${counted}`
-    : `${closest.text} over on truck ${closest.code}; ${counted}`
 }

@@ -16,12 +16,13 @@ const laws: readonly { law: string; sql: string }[] = [
           where quota.used <> coalesce(booked.used, 0)`,
   },
   {
-    law: 'the used places of a quota are the waybills that hold one, and those that burnt it',
+    law: 'the used places of a quota are the waybills that hold one, those that burnt it, and what checkouts hold',
     sql: `select quota.id from routing.quota
+          left join (select quota_id, sum(places) as kept from routing.place_hold group by quota_id) as keeping on keeping.quota_id = quota.id
           left join (select quota_id, count(*) as held from routing.assignment where state = 'assigned' group by quota_id) as holding on holding.quota_id = quota.id
           left join (select quota_id, sum(cardinality(waybill_ids)) as burnt from routing.quota_ledger where kind = 'burn' group by quota_id) as burning
             on burning.quota_id = quota.id
-          where quota.used <> coalesce(holding.held, 0) + coalesce(burning.burnt, 0)`,
+          where quota.used <> coalesce(holding.held, 0) + coalesce(burning.burnt, 0) + coalesce(keeping.kept, 0)`,
   },
   {
     law: 'the committed places of a quota are those that its ledger has as committed',
@@ -52,18 +53,37 @@ const laws: readonly { law: string; sql: string }[] = [
   {
     law: 'frozen and mixed goods ride only in trucks that can carry them',
     sql: `select waybill_id as id from routing.assignment join routing.route on route.id = route_id join routing.vehicle on vehicle.id = route.vehicle_id
-          where state = 'assigned' and vehicle.type not in (sku_type, 'mixed')`,
+          where assignment.state = 'assigned' and vehicle.type not in (sku_type, 'mixed')`,
   },
   {
     law: 'a truck is in one place at a time',
     sql: `select one.id from routing.route as one join routing.route as other
-          on other.vehicle_id = one.vehicle_id and other.id > one.id and one.starts_at < other.ends_at and other.starts_at < one.ends_at`,
+          on other.vehicle_id = one.vehicle_id and other.id > one.id and one.leaves_at < other.returns_at and other.leaves_at < one.returns_at`,
+  },
+  {
+    law: 'the doors of a route that is planned are those of its waybills, each once, and it serves them within its slot and its time',
+    sql: `select route.id from routing.route
+          left join (select route_id, array_agg(waybill_id order by waybill_id) as waybills from routing.assignment where state = 'assigned' group by route_id)
+            as held on held.route_id = route.id
+          cross join lateral (
+            select array_agg(waybill::bigint order by waybill::bigint) as waybills,
+              coalesce(bool_and((door ->> 'arrives')::bigint between extract(epoch from starts_at) and extract(epoch from ends_at)), true) as in_time
+            from json_array_elements(route.path) as door cross join json_array_elements_text(door -> 'waybills') as waybill
+          ) as planned
+          where route.state in ('open', 'locked', 'departed') and (planned.waybills is distinct from held.waybills or not planned.in_time)`,
+  },
+  {
+    law: 'no slot has more trucks of a type than its resources',
+    sql: `select quota.id from routing.quota
+          join routing.route on route.zone_id = quota.zone_id and route.date = quota.date and route.slot_code = quota.slot_code and route.leaves_at is not null
+          join routing.vehicle on vehicle.id = route.vehicle_id and vehicle.type = quota.sku_type
+          where quota.trucks is not null group by quota.id, quota.trucks having count(*) > quota.trucks`,
   },
   {
     law: 'the state of an assignment is the last one in its history',
     sql: `select assignment.waybill_id as id from routing.assignment
           left join (
-            select distinct on (root, entity) root, entity, to_state from routing.change_log order by root, entity, sequence desc, position desc
+            select distinct on (root, entity) root, entity, to_state from routing.change_log where level = 'assignment' order by root, entity, sequence desc, position desc
           ) as last on last.root = assignment.waybill_id and last.entity = assignment.attempt::text
           where last.to_state is distinct from assignment.state`,
   },

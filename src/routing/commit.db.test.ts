@@ -1,15 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { WriteContext } from '#platform/database.ts'
 import { openTestDatabases, type TestDatabases } from '#test/databases.ts'
-import { madeCity, openRouting } from './index.ts'
+import { madeCity, openRouting, type Routing } from './index.ts'
 
 let t: TestDatabases
-const routing = openRouting()
+let routing: Routing
 const city = madeCity({ seed: 1, firstDate: '2026-03-03', days: 1, quotaCapacity: 50, vehicles: 20 })
 const who = { actor: 'system:test', commandId: 'c-1' }
 const write = <T>(work: (context: WriteContext) => Promise<T>) => t.databases.of('routing').write(t.live, work)
 beforeAll(async () => {
   t = await openTestDatabases()
+  routing = openRouting({ database: t.databases.of('routing') })
   await write((context) => routing.importZones(context, [{ features: city.features }]))
   await write((context) => routing.putSlots(context, city.slots))
   await write((context) => routing.putVehicles(context, city.vehicles))

@@ -15,3 +15,24 @@ export const assignmentLifeCycle = defineLifeCycle<AssignmentState>({
     { from: ['waiting', 'assigned'], to: 'released', by: 'release' },
   ],
 })
+
+export type RouteState = 'open' | 'locked' | 'departed' | 'ended' | 'dropped'
+
+export const routeLifeCycle = defineLifeCycle<RouteState>({
+  name: 'route',
+  initial: 'open',
+  states: {
+    open: { about: 'takes waybills, and may be planned anew' },
+    locked: { about: 'stays as it is: goods are being put in its order' },
+    departed: { about: 'is on the road' },
+    ended: { about: 'its truck is back', end: true },
+    dropped: { about: 'has nothing left to bring, and frees its truck', end: true },
+  },
+  transitions: [
+    { from: ['open'], to: 'locked', by: 'lock' },
+    { from: ['locked'], to: 'open', by: 'unlock' },
+    { from: ['open', 'locked'], to: 'departed', by: 'depart' },
+    { from: ['departed'], to: 'ended', by: 'end' },
+    { from: ['open', 'locked'], to: 'dropped', by: 'drop' },
+  ],
+})

@@ -1,14 +1,15 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { openRunner, type Runner } from '#platform/operation-runner.ts'
 import { openTestDatabases, type TestDatabases } from '#test/databases.ts'
-import { madeCity, openRouting } from './index.ts'
+import { madeCity, openRouting, type Routing } from './index.ts'
 
 let t: TestDatabases
 let runner: Runner
-const routing = openRouting()
+let routing: Routing
 const quiet = { error() {}, warn() {}, info() {} }
 beforeAll(async () => {
   t = await openTestDatabases()
+  routing = openRouting({ database: t.databases.of('routing') })
   runner = openRunner({
     operations: routing.operations,
     databases: t.databases,

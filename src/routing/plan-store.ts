@@ -1,7 +1,8 @@
 import { invariant } from '#kernel/outcome.ts'
 import { statement, type WriteContext } from '#platform/database.ts'
-import type { Load, NewRoute, Place, Refusal } from './assign.ts'
-import type { AssignmentState } from './lifecycle.ts'
+import type { Held, Place, Plan, Refusal } from './assign.ts'
+import type { Load } from './capacity/index.ts'
+import { type AssignmentState, routeLifeCycle, type RouteState } from './lifecycle.ts'
 import type { AskedAssignment, StoredAssignment } from './routing-store.ts'
 
 /** What a batch decided about one waybill; `before` is null at its birth. */
@@ -18,22 +19,42 @@ const writePlan = statement<{ waybill_id: number; attempt: number; route_id: num
   'routing.write_plan',
   `with opened as (
      insert into routing.route (zone_id, date, slot_code, vehicle_id, starts_at, ends_at, weight_capacity_grams, volume_capacity_ml,
-       pieces_capacity, weight_grams, volume_ml, pieces, stops)
-     select * from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[], $6::timestamptz[], $7::bigint[],
-       $8::bigint[], $9::int[], $10::bigint[], $11::bigint[], $12::int[], $13::int[])
+       pieces_capacity, weight_grams, volume_ml, pieces, stops, leaves_at, returns_at, path, why)
+     select zone_id, date, slot_code, vehicle_id, starts_at, ends_at, weight_capacity_grams, volume_capacity_ml, pieces_capacity, weight_grams,
+       volume_ml, pieces, stops, to_timestamp(leaves), to_timestamp(returns), path::json, why
+     from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[], $6::timestamptz[], $7::bigint[],
+       $8::bigint[], $9::int[], $10::bigint[], $11::bigint[], $12::int[], $13::int[], $57::bigint[], $58::bigint[], $59::text[], $60::text[])
+       as new (zone_id, date, slot_code, vehicle_id, starts_at, ends_at, weight_capacity_grams, volume_capacity_ml, pieces_capacity, weight_grams,
+         volume_ml, pieces, stops, leaves, returns, path, why)
+     order by vehicle_id, starts_at
      returning id, vehicle_id, starts_at
    ), filled as (
      update routing.route set weight_grams = route.weight_grams + load.weight_grams, volume_ml = route.volume_ml + load.volume_ml,
-       pieces = route.pieces + load.pieces, stops = route.stops + load.stops
-     from unnest($14::bigint[], $15::bigint[], $16::bigint[], $17::int[], $18::int[]) as load (id, weight_grams, volume_ml, pieces, stops)
-     where route.id = load.id returning 1
+       pieces = route.pieces + load.pieces, stops = route.stops + load.stops, version = route.version + 1, path = load.path::json,
+       vehicle_id = coalesce(vehicle.id, route.vehicle_id), weight_capacity_grams = coalesce(vehicle.weight_grams, weight_capacity_grams),
+       volume_capacity_ml = coalesce(vehicle.volume_ml, volume_capacity_ml), pieces_capacity = coalesce(vehicle.pieces, pieces_capacity),
+       leaves_at = to_timestamp(load.leaves), returns_at = to_timestamp(load.returns), why = route.why || load.why
+     from unnest($14::bigint[], $15::bigint[], $16::bigint[], $17::int[], $18::int[], $61::text[], $62::bigint[], $63::bigint[], $64::bigint[], $65::text[])
+       as load (id, weight_grams, volume_ml, pieces, stops, path, leaves, returns, vehicle_id, why)
+     left join routing.vehicle on vehicle.id = load.vehicle_id
+     where route.id = load.id and route.state = 'open' returning 1
    ), taken as (
      update routing.quota set used = quota.used + claim.delta
-     from unnest($19::bigint[], $20::int[]) as claim (id, delta)
+     from unnest($19::bigint[], $53::int[]) as claim (id, delta)
      where quota.id = claim.id and quota.used + claim.delta <= quota.capacity returning 1
    ), noted as (
      insert into routing.quota_ledger (quota_id, kind, delta, waybill_ids, occurred_at)
      select id, 'reserve', delta, waybill_ids::bigint[], $44 from unnest($19::bigint[], $20::int[], $21::text[]) as claim (id, delta, waybill_ids)
+   ), handed_over as (
+     insert into routing.quota_ledger (quota_id, kind, delta, waybill_ids, reference, occurred_at)
+     select quota_id, 'take', -places, '{}', reference, $44 from unnest($54::text[], $55::bigint[], $56::int[]) as hold (reference, quota_id, places)
+   ), used_up as (
+     delete from routing.place_hold using unnest($54::text[], $55::bigint[], $56::int[]) as hold (reference, quota_id, places)
+     where place_hold.reference = hold.reference and place_hold.quota_id = hold.quota_id and place_hold.places = hold.places
+   ), used_in_part as (
+     update routing.place_hold set places = place_hold.places - hold.places
+     from unnest($54::text[], $55::bigint[], $56::int[]) as hold (reference, quota_id, places)
+     where place_hold.reference = hold.reference and place_hold.quota_id = hold.quota_id and place_hold.places > hold.places
    ), decided as (
      select decided.*, coalesce(decided.known_route_id, opened.id) as route_id
      from unnest($22::bigint[], $23::int[], $24::bigint[], $25::text[], $26::text[], $27::bigint[], $28::bigint[], $29::int[], $30::float8[],
@@ -82,22 +103,28 @@ function addLoad<K>(sums: Map<K, Load & { stops: number }>, key: K, load: Load):
 export async function writeDecided(
   context: WriteContext,
   decided: readonly Decided[],
-  newRoutes: readonly NewRoute[],
+  { newRoutes, changedRoutes }: Pick<Plan, 'newRoutes' | 'changedRoutes'>,
 ): Promise<Map<string, number | null>> {
   if (decided.length === 0) return new Map()
   const newLoads = new Map<number, Load & { stops: number }>()
   const loads = new Map<number, Load & { stops: number }>()
   const claims = new Map<number, number[]>()
+  const holds = new Map<Held, number>()
   for (const { asked, place } of decided) {
     if (!isPlace(place)) continue
     if ('routeId' in place) addLoad(loads, place.routeId, asked)
     else addLoad(newLoads, place.newRoute, asked)
+    if (place.hold !== null) holds.set(place.hold, (holds.get(place.hold) ?? 0) + 1)
     const claim = claims.get(place.quotaId)
     if (claim === undefined) claims.set(place.quotaId, [asked.waybillId])
     else claim.push(asked.waybillId)
   }
   const filled = [...loads].toSorted(([a], [b]) => a - b)
   const taken = [...claims].toSorted(([a], [b]) => a - b)
+  const changed = new Map(changedRoutes.map((route) => [route.routeId, route]))
+  const changedOf = filled.map(([routeId]) => changed.get(routeId) as (typeof changedRoutes)[number])
+  const handed = [...holds]
+  const handedOf = (quotaId: number) => handed.reduce((sum, [hold, count]) => sum + (hold.quotaId === quotaId ? count : 0), 0)
   const places = decided.map(({ place }) => (isPlace(place) ? place : null))
   const opening = places.map((place) => (place !== null && 'newRoute' in place ? (newRoutes[place.newRoute] ?? null) : null))
   const refusals = decided.map(({ place }) => (isPlace(place) ? null : place))
@@ -163,15 +190,28 @@ export async function writeDecided(
     changes.map(({ actor }) => actor),
     context.traffic,
     context.rehearsalId,
+    taken.map(([quotaId, waybillIds]) => waybillIds.length - handedOf(quotaId)),
+    handed.map(([{ reference }]) => reference),
+    handed.map(([{ quotaId }]) => quotaId),
+    handed.map(([, count]) => count),
+    newRoutes.map(({ times }) => times.from),
+    newRoutes.map(({ times }) => times.to),
+    newRoutes.map(({ path }) => JSON.stringify(path)),
+    newRoutes.map(({ why }) => why),
+    changedOf.map(({ path }) => JSON.stringify(path)),
+    changedOf.map(({ times }) => times.from),
+    changedOf.map(({ times }) => times.to),
+    changedOf.map(({ vehicle }) => vehicle?.vehicleId ?? null),
+    changedOf.map(({ why }) => why),
   ])
-  if (rows.length !== decided.length) throw new AssignedUnderneath(`${decided.length} assignments decided, ${rows.length} written`)
+  if (rows.length !== decided.length) throw new DecidedUnderneath(`${decided.length} assignments decided, ${rows.length} written`)
   invariant(rows[0]?.taken === taken.length && rows[0].filled === filled.length, 'a quota or route moved under the lock of its day')
   return new Map(rows.map((row) => [`${row.waybill_id} ${row.attempt}`, row.route_id]))
 }
 
 /** A release or another assignment of the same waybill came first, between our look and our write: look and decide again. */
-class AssignedUnderneath extends Error {
-  override readonly name = 'AssignedUnderneath'
+export class DecidedUnderneath extends Error {
+  override readonly name = 'DecidedUnderneath'
   readonly code = '40001'
 }
 
@@ -185,7 +225,7 @@ export interface Released {
 
 const lockForRelease = statement<{ waybill_id: number; attempt: number; state: AssignmentState; before_cut_off: boolean | null }>(
   'routing.lock_for_release',
-  `select waybill_id, attempt, state,
+  `select waybill_id, attempt, assignment.state,
      (select slot.cut_off_at > $2 from routing.slot where slot.zone_id = assignment.zone_id and slot.date = assignment.date
         and slot.code = assignment.slot_code) as before_cut_off
    from routing.assignment where waybill_id = any($1::bigint[]) order by waybill_id, attempt for update`,
@@ -204,9 +244,16 @@ const writeReleased = statement(
   'routing.write_released',
   `with emptied as (
      update routing.route set weight_grams = route.weight_grams - load.weight_grams, volume_ml = route.volume_ml - load.volume_ml,
-       pieces = route.pieces - load.pieces, stops = route.stops - load.stops
-     from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::int[], $5::int[]) as load (id, weight_grams, volume_ml, pieces, stops)
-     where route.id = load.id
+       pieces = route.pieces - load.pieces, stops = route.stops - load.stops, version = route.version + 1, path = load.path::json,
+       state = case when load.empty then 'dropped' else route.state end,
+       leaves_at = case when load.empty then null else route.leaves_at end, returns_at = case when load.empty then null else route.returns_at end
+     from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::int[], $5::int[], $18::text[], $19::boolean[])
+       as load (id, weight_grams, volume_ml, pieces, stops, path, empty)
+     where route.id = load.id and route.state <> 'dropped'
+   ), dropped as (
+     insert into routing.change (root, levels, entities, from_states, to_states, cause, command_id, actor, traffic, rehearsal_id, occurred_at)
+     select id, '{route}', array[id::text], array[from_state], '{dropped}', 'routing.release', '', 'system:routing', $16, $17, $10
+     from unnest($1::bigint[], $20::text[], $19::boolean[]) as load (id, from_state, empty) where empty
    ), given_back as (
      update routing.quota set used = quota.used + claim.delta
      from (select id, sum(delta)::int as delta from unnest($6::bigint[], $8::int[]) as claim (id, delta) group by id) as claim
@@ -225,7 +272,12 @@ const writeReleased = statement(
    from unnest($11::bigint[], $12::int[], $13::text[], $14::text[], $15::text[]) as change (root, attempt, from_state, command_id, actor)`,
 )
 
-export async function writeReleases(context: WriteContext, released: readonly Released[]): Promise<void> {
+/** `paths` are the routes' doors without what is released. A route that nothing is left of frees its truck, unless it has left. */
+export async function writeReleases(
+  context: WriteContext,
+  released: readonly Released[],
+  paths: ReadonlyMap<number, { readonly path: string; readonly state: RouteState }>,
+): Promise<void> {
   if (released.length === 0) return
   const loads = new Map<number, Load & { stops: number }>()
   const claims = new Map<string, { quotaId: number; kind: 'give_back' | 'burn'; waybillIds: number[] }>()
@@ -239,6 +291,7 @@ export async function writeReleases(context: WriteContext, released: readonly Re
     else claim.waybillIds.push(waybillId)
   }
   const emptied = [...loads]
+  const after = emptied.map(([routeId]) => paths.get(routeId) ?? { path: '[]', state: 'ended' as const })
   const noted = [...claims.values()]
   await context.query(writeReleased, [
     emptied.map(([routeId]) => routeId),
@@ -258,6 +311,9 @@ export async function writeReleases(context: WriteContext, released: readonly Re
     released.map(({ actor }) => actor),
     context.traffic,
     context.rehearsalId,
+    after.map(({ path }) => path),
+    after.map(({ path, state }) => path === '[]' && routeLifeCycle.canMove(state, 'dropped')),
+    after.map(({ state }) => state),
   ])
 }
 

@@ -1,7 +1,12 @@
 import { accepted, type Outcome } from '#kernel/outcome.ts'
 import type { WriteContext } from '#platform/database.ts'
+import { loadRoutesById, routeOf, type RouteRow } from './board-store.ts'
+import { type CurrentZones, lockZoneDays, type ZoneDay, type ZoneMap } from './capacity/index.ts'
+import { frameOf } from './fleet.ts'
+import { Path, type PathStop } from './path.ts'
 import { lockAssignments, type Released, writeReleases, writeTombstones } from './plan-store.ts'
-import { assignmentsByWaybill, lockDays } from './routing-store.ts'
+import { assignmentsByWaybill, type StoredAssignment } from './routing-store.ts'
+import type { Point } from './travel.ts'
 
 export interface ReleaseAssignment {
   readonly waybillId: number
@@ -21,31 +26,22 @@ export interface ReleasedAssignment {
  * Gives back the truck's room and the quota of waybills that are cancelled or rescheduled. Before the slot's cut-off the quota
  * returns; after it nobody could use it any more, so it burns, and the ledger says so. A release that comes before its
  * assignment is kept, and the assignment then takes nothing.
- * Locks: delivery days in order of date, then assignments by waybill and attempt.
+ * Locks: zone days in order, then assignments by waybill and attempt.
  */
 export async function releaseAssignments(
   context: WriteContext,
   commands: readonly ReleaseAssignment[],
+  currentZones: CurrentZones,
 ): Promise<Outcome<ReleasedAssignment>[]> {
   if (commands.length === 0) return []
   const waybillIds = [...new Set(commands.map((command) => command.waybillId))]
   const before = await assignmentsByWaybill(context, waybillIds)
-  await lockDays(
-    context,
-    before.flatMap((one) => (one.state === 'assigned' && one.date !== null ? [one.date] : [])),
-    null,
-  )
+  await lockZoneDays(context, before.flatMap(dayOf))
   const locked = await lockAssignments(context, waybillIds)
   // One that was placed between the read and the lock holds places of a day that is not locked yet: read and lock again.
   const moved = before.some((one) => locked.get(`${one.waybillId} ${one.attempt}`)?.state !== one.state) || locked.size > before.length
   const current = moved ? await assignmentsByWaybill(context, waybillIds) : before
-  if (moved) {
-    await lockDays(
-      context,
-      current.flatMap((one) => (one.state === 'assigned' && one.date !== null ? [one.date] : [])),
-      null,
-    )
-  }
+  if (moved) await lockZoneDays(context, current.flatMap(dayOf))
 
   const done = new Set<string>()
   const released: Released[] = []
@@ -69,10 +65,42 @@ export async function releaseAssignments(
     }
     return accepted({ waybillId: command.waybillId, places })
   })
-  await writeReleases(context, released)
+  await writeReleases(context, released, await pathsWithout(context, released, await currentZones(context)))
   const noted = await writeTombstones(context, tombstones)
   // An assignment that committed while its tombstone waited for it is there now, and is released as any other.
   const overtaken = tombstones.filter(({ waybillId, attempt }) => !noted.has(`${waybillId} ${attempt}`))
-  if (overtaken.length > 0) await releaseAssignments(context, overtaken)
+  if (overtaken.length > 0) await releaseAssignments(context, overtaken, currentZones)
   return outcomes
 }
+
+/** Doors of the routes that lose waybills, with their times as they come out then: no other route is touched. */
+async function pathsWithout(context: WriteContext, released: readonly Released[], zones: ZoneMap) {
+  const gone = new Set<number>()
+  const routeIds = new Set<number>()
+  for (const { assignment } of released) {
+    if (assignment.state !== 'assigned' || assignment.routeId === null) continue
+    gone.add(assignment.waybillId)
+    routeIds.add(assignment.routeId)
+  }
+  const rows = routeIds.size === 0 ? [] : await loadRoutesById(context, [...routeIds])
+  return new Map(
+    rows.map((row) => {
+      const path = pathOf(row, zones.byId(row.zone_id)?.base ?? null)
+      path.remove(gone)
+      return [row.id, { path: JSON.stringify(path.stops), state: row.state }]
+    }),
+  )
+}
+
+export function pathOf(row: RouteRow, zoneBase: Point | null): Path {
+  const { startsAt, endsAt, vehicle, times, frozen, path } = routeOf(row)
+  return new Path(
+    frameOf({ startsAt, endsAt }, { vehicle, ground: { base: zoneBase, centre: nowhere }, times, frozen }),
+    JSON.parse(path) as PathStop[],
+  )
+}
+
+const nowhere = { lat: 0, lng: 0 }
+
+const dayOf = ({ state, zoneId, date }: StoredAssignment): ZoneDay[] =>
+  state === 'assigned' && zoneId !== null && date !== null ? [{ zoneId, date }] : []

@@ -1,200 +1,7 @@
-import { invariant } from '#kernel/outcome.ts'
-import { type ReadContext, statement, type WriteContext } from '#platform/database.ts'
-import type { Traffic } from '#platform/request-context.ts'
-import type { Cell, Fleet, Load, ReasonCode, Route, SkuType, Vehicle } from './assign.ts'
+import { type ReadContext, statement } from '#platform/database.ts'
+import type { ReasonCode } from './assign.ts'
+import type { Load, SkuType } from './capacity/index.ts'
 import type { AssignmentState } from './lifecycle.ts'
-import type { Polygon } from './zone-reader.ts'
-import { buildZoneMap, type ZoneMap } from './zones.ts'
-
-const selectVersion = statement<{ version: number }>('routing.zone_version', 'select version from routing.zone_set')
-const selectZones = statement<{
-  id: number
-  code: string
-  name: string
-  time_zone: string
-  postcodes: string[]
-  polygons: Polygon[] | null
-}>('routing.zones', 'select id, code, name, time_zone, postcodes, polygons from routing.zone order by id')
-
-export type CurrentZones = (context: ReadContext) => Promise<ZoneMap>
-
-/** Keeps one zone map a traffic in memory and reads the zones anew when their version has moved: one small read a batch. */
-export function openZoneCache(): CurrentZones {
-  const kept = new Map<Traffic, ZoneMap>()
-  return async (context) => {
-    const [row] = await context.query(selectVersion)
-    invariant(row, 'routing.zone_set has its one row')
-    const known = kept.get(context.traffic)
-    if (known?.version === row.version) return known
-    const zones = await context.query(selectZones)
-    const map = buildZoneMap(
-      row.version,
-      zones.map(({ id, time_zone, ...zone }) => ({ ...zone, zoneId: id, timeZone: time_zone })),
-    )
-    kept.set(context.traffic, map)
-    return map
-  }
-}
-
-const lockDaysByDate = statement(
-  'routing.lock_days',
-  `select date from routing.delivery_day where date = any($1::text[]) or (date >= $2::text and date <= $3::text) order by date for update`,
-)
-
-/** Locks delivery days in order of date: the one lock under which quotas, routes and trucks of those days change. */
-export async function lockDays(context: WriteContext, dates: readonly string[], range: { from: string; to: string } | null): Promise<void> {
-  if (dates.length === 0 && range === null) return
-  await context.query(lockDaysByDate, [[...new Set(dates)], range?.from ?? null, range?.to ?? null])
-}
-
-export interface CellDemand {
-  readonly zoneId: number
-  readonly skuType: SkuType
-  /** Null asks for the first open slots that have quota left. */
-  readonly asked: { readonly date: string; readonly code: string } | null
-}
-
-interface CellRow {
-  zone_id: number
-  sku_type: SkuType
-  date: string
-  code: string
-  starts_at: Date
-  ends_at: Date
-  cut_off_at: Date
-  quota_id: number | null
-  capacity: number | null
-  used: number | null
-}
-
-const selectCells = statement<CellRow>(
-  'routing.cells',
-  `with demand as (select * from unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) as demand (zone_id, sku_type, date, code))
-   select slot.zone_id, demand.sku_type, slot.date, slot.code, slot.starts_at, slot.ends_at, slot.cut_off_at,
-     quota.id as quota_id, quota.capacity, quota.used
-   from demand
-   join routing.slot on slot.zone_id = demand.zone_id and slot.date = demand.date and slot.code = demand.code
-   left join routing.quota on quota.zone_id = slot.zone_id and quota.date = slot.date and quota.slot_code = slot.code
-     and quota.sku_type = demand.sku_type
-   where demand.date is not null
-   union
-   select free.* from demand
-   cross join lateral (
-     select slot.zone_id, quota.sku_type, slot.date, slot.code, slot.starts_at, slot.ends_at, slot.cut_off_at,
-       quota.id, quota.capacity, quota.used
-     from routing.slot
-     -- With offset 0 each slot asks for its one quota by the whole key; joined freely, the planner read all quotas of a zone for each slot.
-     cross join lateral (
-       select * from routing.quota
-       where quota.zone_id = slot.zone_id and quota.date = slot.date and quota.slot_code = slot.code and quota.sku_type = demand.sku_type
-       offset 0
-     ) as quota
-     where slot.zone_id = demand.zone_id and slot.date between $5 and $6 and slot.cut_off_at > $7 and quota.used < quota.capacity
-     order by slot.starts_at, slot.code limit $8
-   ) as free
-   where demand.date is null`,
-)
-
-export interface Horizon {
-  readonly from: string
-  readonly to: string
-  readonly mostSlots: number
-}
-
-export async function loadCells(context: ReadContext, demands: readonly CellDemand[], horizon: Horizon): Promise<Cell[]> {
-  if (demands.length === 0) return []
-  const rows = await context.query(selectCells, [
-    demands.map((demand) => demand.zoneId),
-    demands.map((demand) => demand.skuType),
-    demands.map((demand) => demand.asked?.date ?? null),
-    demands.map((demand) => demand.asked?.code ?? null),
-    horizon.from,
-    horizon.to,
-    context.now,
-    horizon.mostSlots,
-  ])
-  return rows.map((row) => ({
-    zoneId: row.zone_id,
-    date: row.date,
-    code: row.code,
-    skuType: row.sku_type,
-    startsAt: row.starts_at,
-    endsAt: row.ends_at,
-    cutOffAt: row.cut_off_at,
-    quota: row.quota_id === null ? null : { quotaId: row.quota_id, capacity: row.capacity ?? 0, used: row.used ?? 0 },
-  }))
-}
-
-interface RouteRow {
-  id: number
-  zone_id: number
-  date: string
-  slot_code: string
-  vehicle_id: number
-  vehicle_code: string
-  type: SkuType
-  weight_room: number
-  volume_room: number
-  pieces_room: number
-}
-
-const selectRoutes = statement<RouteRow>(
-  'routing.routes_with_room',
-  `select route.id, route.zone_id, route.date, route.slot_code, route.vehicle_id, vehicle.code as vehicle_code, vehicle.type,
-     route.weight_capacity_grams - route.weight_grams as weight_room, route.volume_capacity_ml - route.volume_ml as volume_room,
-     route.pieces_capacity - route.pieces as pieces_room
-   from unnest($1::bigint[], $2::text[], $3::text[]) as slot (zone_id, date, code)
-   join routing.route on route.date = slot.date and route.zone_id = slot.zone_id and route.slot_code = slot.code
-   join routing.vehicle on vehicle.id = route.vehicle_id
-   where route.pieces < route.pieces_capacity`,
-)
-
-export async function loadRoutes(context: ReadContext, cells: readonly Cell[]): Promise<Route[]> {
-  const slots = [...new Map(cells.map((cell) => [`${cell.zoneId} ${cell.date} ${cell.code}`, cell])).values()]
-  if (slots.length === 0) return []
-  const rows = await context.query(selectRoutes, [
-    slots.map((slot) => slot.zoneId),
-    slots.map((slot) => slot.date),
-    slots.map((slot) => slot.code),
-  ])
-  return rows.map((row) => ({
-    routeId: row.id,
-    zoneId: row.zone_id,
-    date: row.date,
-    code: row.slot_code,
-    vehicleId: row.vehicle_id,
-    vehicleCode: row.vehicle_code,
-    type: row.type,
-    room: { weightGrams: row.weight_room, volumeMl: row.volume_room, pieces: row.pieces_room },
-  }))
-}
-
-const selectVehicles = statement<{ id: number; code: string; type: SkuType; weight_grams: number; volume_ml: number; pieces: number }>(
-  'routing.active_vehicles',
-  'select id, code, type, weight_grams, volume_ml, pieces from routing.vehicle where active',
-)
-const selectBusy = statement<{ vehicle_id: number; starts_at: Date; ends_at: Date }>(
-  'routing.busy_vehicles',
-  'select vehicle_id, starts_at, ends_at from routing.route where date = any($1::text[])',
-)
-
-export async function loadFleet(context: ReadContext, dates: readonly string[]): Promise<Fleet> {
-  const vehicles = await context.query(selectVehicles)
-  const busy = await context.query(selectBusy, [[...new Set(dates)]])
-  return {
-    vehicles: vehicles.map(
-      ({ id, code, type, weight_grams, volume_ml, pieces }): Vehicle => ({
-        vehicleId: id,
-        code,
-        type,
-        weightGrams: weight_grams,
-        volumeMl: volume_ml,
-        pieces,
-      }),
-    ),
-    busy: busy.map(({ vehicle_id, starts_at, ends_at }) => ({ vehicleId: vehicle_id, startsAt: starts_at, endsAt: ends_at })),
-  }
-}
 
 /** A waybill's attempt as it was asked for. */
 export interface AskedAssignment extends Load {
@@ -218,6 +25,8 @@ export interface StoredAssignment extends AskedAssignment {
   readonly vehicleId: number | null
   readonly reasonCode: ReasonCode | null
   readonly reason: string | null
+  /** Of the slot that it has. */
+  readonly cutOffAt: Date | null
 }
 
 interface AssignmentRow {
@@ -242,11 +51,13 @@ interface AssignmentRow {
   vehicle_id: number | null
   reason_code: ReasonCode | null
   reason: string | null
+  cut_off_at: Date | null
 }
 
-const assignmentColumns = `assignment.waybill_id, attempt, order_id, state, sku_type, assignment.weight_grams, assignment.volume_ml,
+const assignmentColumns = `assignment.waybill_id, attempt, order_id, assignment.state, sku_type, assignment.weight_grams, assignment.volume_ml,
   assignment.pieces, lat, lng, postcode, asked_date, asked_slot, assignment.zone_id, assignment.date, assignment.slot_code, quota_id, route_id,
-  route.vehicle_id, reason_code, reason`
+  route.vehicle_id, reason_code, reason,
+  (select cut_off_at from routing.slot where slot.zone_id = assignment.zone_id and slot.date = assignment.date and slot.code = assignment.slot_code) as cut_off_at`
 
 function assignmentOf(row: AssignmentRow): StoredAssignment {
   return {
@@ -270,6 +81,7 @@ function assignmentOf(row: AssignmentRow): StoredAssignment {
     vehicleId: row.vehicle_id,
     reasonCode: row.reason_code,
     reason: row.reason,
+    cutOffAt: row.cut_off_at,
   }
 }
 
@@ -298,7 +110,7 @@ export async function assignmentsByOrder(context: ReadContext, orderIds: readonl
 const selectWaiting = statement<AssignmentRow>(
   'routing.waiting_assignments',
   `select ${assignmentColumns} from routing.assignment left join routing.route on route.id = route_id
-   where state = 'waiting' and waybill_id > $1 and ($2::text[] is null or reason_code = any($2::text[]))
+   where assignment.state = 'waiting' and waybill_id > $1 and ($2::text[] is null or reason_code = any($2::text[]))
    order by waybill_id limit $3`,
 )
 

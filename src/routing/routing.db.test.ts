@@ -75,10 +75,10 @@ beforeEach(async () => {
   t.clock.set(new Date('2026-03-02T09:00:00Z'))
   const admin = await t.admin('live')
   await admin.query(
-    'truncate routing.zone, routing.slot, routing.quota, routing.quota_ledger, routing.vehicle, routing.route, routing.assignment, routing.change, routing.outbox',
+    'truncate routing.zone, routing.zone_day, routing.slot, routing.slot_rule, routing.quota_rule, routing.place_hold, routing.quota, routing.quota_ledger, routing.vehicle, routing.route, routing.assignment, routing.change, routing.outbox',
   )
   await admin.query('update routing.zone_set set version = version + 1')
-  routing = openRouting()
+  routing = openRouting({ database: t.databases.of('routing') })
 })
 
 describe('routing on a database', () => {

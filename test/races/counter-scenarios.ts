@@ -76,7 +76,7 @@ export const quotaPlaces: Scenario = async (seed, rounds) => {
   const t = await openTestDatabases()
   try {
     const database = t.databases.of('routing')
-    const routing = openRouting()
+    const routing = openRouting({ database })
     const who = { actor: 'test', commandId: 'c' }
     // Room for half of those who ask.
     const capacity = Math.max(1, Math.floor((rounds * clients) / 2))

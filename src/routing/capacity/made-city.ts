@@ -1,5 +1,7 @@
-import type { SkuType } from './assign.ts'
-import type { PutQuota, PutSlot, PutVehicle } from './put-capacity.ts'
+import type { SkuType } from './goods.ts'
+import type { PutQuota } from './put-quotas.ts'
+import type { PutSlot } from './put-slots.ts'
+import type { PutVehicle } from './put-vehicles.ts'
 import type { Position } from './zone-reader.ts'
 
 export interface CityPlan {

@@ -3,6 +3,28 @@ import { insideRing, plainPostcode, type Polygon, type ZoneShape } from './zone-
 
 export interface Zone extends ZoneShape {
   readonly zoneId: number
+  /** The depot of the zone, or else of its district: where its trucks start. */
+  readonly base: Depot | null
+  /** The middle of its box, for what has no point of its own. */
+  readonly centre: { readonly lat: number; readonly lng: number } | null
+}
+
+export function centreOf(polygons: readonly Polygon[] | null): Zone['centre'] {
+  const ring = (polygons ?? []).flatMap((polygon) => polygon[0] ?? [])
+  if (ring.length === 0) return null
+  const middle = (axis: 0 | 1) => {
+    const values = ring.map((position) => position[axis])
+    return (values.reduce((a, b) => Math.min(a, b)) + values.reduce((a, b) => Math.max(a, b))) / 2
+  }
+  return { lat: middle(1), lng: middle(0) }
+}
+
+export interface Depot {
+  readonly depotId: number
+  readonly code: string
+  readonly timeZone: string
+  readonly lat: number
+  readonly lng: number
 }
 
 export interface Address {
@@ -11,7 +33,7 @@ export interface Address {
   readonly postcode: string
 }
 
-/** All zones of one traffic, ready to be asked. Immutable; a change of zones builds another. */
+/** All delivery zones of one traffic, ready to be asked. Immutable; a change of zones builds another. */
 export interface ZoneMap {
   readonly version: number
   readonly zones: readonly Zone[]
@@ -22,7 +44,7 @@ export interface ZoneMap {
 }
 
 export function buildZoneMap(version: number, zones: readonly Zone[]): ZoneMap {
-  const ordered = zones.toSorted((a, b) => a.zoneId - b.zoneId)
+  const ordered = zones.filter(({ kind }) => kind === 'zone').toSorted((a, b) => a.zoneId - b.zoneId)
   const shapes: { zone: Zone; polygon: Polygon }[] = ordered.flatMap((zone) => (zone.polygons ?? []).map((polygon) => ({ zone, polygon })))
   const boxes = shapes.length === 0 ? undefined : new Flatbush(shapes.length)
   for (const { polygon } of shapes) {

@@ -35,7 +35,7 @@ const shapesOf = (features: readonly unknown[]) =>
 const mapOf = (shapes: readonly ZoneShape[]) =>
   buildZoneMap(
     1,
-    shapes.map((shape, index) => ({ ...shape, zoneId: index + 1 })),
+    shapes.map((shape, index) => ({ ...shape, zoneId: index + 1, base: null, centre: null })),
   )
 
 describe('reading zones', () => {

@@ -1,5 +1,6 @@
 import Flatbush from 'flatbush'
 import { accepted, type Outcome, refused } from '#kernel/outcome.ts'
+import { isTimeZone } from './put-vehicles.ts'
 
 /** `[lng, lat]` in degrees, WGS 84, as GeoJSON has it. */
 export type Position = readonly [number, number]
@@ -11,6 +12,13 @@ export type Polygon = readonly Ring[]
 export interface ZoneShape {
   readonly code: string
   readonly name: string
+  /** Addresses are looked up in zones; a district groups zones and may name their depot. */
+  readonly kind: 'zone' | 'district'
+  /** Code of the district that a zone is part of, and of the depot that serves it; null where none is named. */
+  readonly district: string | null
+  readonly depot: string | null
+  /** Whether its waybills get routes as they come, or wait for a run. */
+  readonly planning: 'incremental' | 'wave'
   /** IANA name, such as `America/Toronto`; slots of the zone are in its local time. */
   readonly timeZone: string
   /** Postcodes that belong to the zone when an address has no point; upper case, no spaces. */
@@ -47,14 +55,33 @@ const bad = (reason: string, detail: string, field: string): Outcome<never> => r
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
 
+const isCodeOrNull = (value: unknown): value is string | null =>
+  value === null || (typeof value === 'string' && /^[\w.-]{1,32}$/.test(value))
+
 function readZone(feature: unknown, path: string): Outcome<ZoneShape> {
   if (!isObject(feature) || feature['type'] !== 'Feature') return bad('bad_zone', 'a zone is a GeoJSON Feature', `${path}/type`)
   const properties = isObject(feature['properties']) ? feature['properties'] : {}
-  const { code, name = code, timeZone = 'UTC', postcodes = [] } = properties
+  const {
+    code,
+    name = code,
+    kind = 'zone',
+    district = null,
+    depot = null,
+    planning = 'incremental',
+    timeZone = 'UTC',
+    postcodes = [],
+  } = properties
   if (typeof code !== 'string' || !/^[\w.-]{1,32}$/.test(code))
     return bad('bad_zone', 'a zone needs a code of 1 to 32 letters, digits, dots, hyphens', `${path}/properties/code`)
   if (typeof name !== 'string' || name.length < 1 || name.length > 100)
     return bad('bad_zone', `zone ${code}: the name has 1 to 100 characters`, `${path}/properties/name`)
+  if (kind !== 'zone' && kind !== 'district')
+    return bad('bad_zone', `zone ${code}: the kind is zone or district, not ${String(kind)}`, `${path}/properties/kind`)
+  if (!isCodeOrNull(district) || (kind === 'district' && district !== null))
+    return bad('bad_zone', `zone ${code}: the district is the code of one, and a district has none`, `${path}/properties/district`)
+  if (planning !== 'incremental' && planning !== 'wave')
+    return bad('bad_zone', `zone ${code}: planning is incremental or wave, not ${String(planning)}`, `${path}/properties/planning`)
+  if (!isCodeOrNull(depot)) return bad('bad_zone', `zone ${code}: the depot is the code of one`, `${path}/properties/depot`)
   if (typeof timeZone !== 'string' || !isTimeZone(timeZone))
     return bad('bad_zone', `zone ${code}: ${String(timeZone)} is no IANA time zone`, `${path}/properties/timeZone`)
   if (!Array.isArray(postcodes) || postcodes.length > 10_000)
@@ -62,7 +89,16 @@ function readZone(feature: unknown, path: string): Outcome<ZoneShape> {
   const wrong = postcodes.findIndex((postcode) => typeof postcode !== 'string' || !/^[A-Za-z0-9 -]{1,16}$/.test(postcode))
   if (wrong >= 0)
     return bad('bad_zone', `zone ${code}: postcode ${String(postcodes[wrong])} is not readable`, `${path}/properties/postcodes/${wrong}`)
-  const rest = { code, name, timeZone, postcodes: [...new Set((postcodes as string[]).map(plainPostcode))] }
+  const rest: Omit<ZoneShape, 'polygons'> = {
+    code,
+    name,
+    kind,
+    district,
+    depot,
+    planning,
+    timeZone,
+    postcodes: [...new Set((postcodes as string[]).map(plainPostcode))],
+  }
 
   const { geometry } = feature
   if (geometry === null || geometry === undefined) {
@@ -83,15 +119,6 @@ function readZone(feature: unknown, path: string): Outcome<ZoneShape> {
     polygons.push(read.value)
   }
   return accepted({ ...rest, polygons })
-}
-
-function isTimeZone(name: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: name })
-    return true
-  } catch {
-    return false
-  }
 }
 
 interface Place {

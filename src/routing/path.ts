@@ -1,0 +1,187 @@
+import { type Point, metresBetween, secondsFor, serviceOf } from './travel.ts'
+
+/** One door on a route, and the waybills that are left there. Times are seconds since the epoch. */
+export interface PathStop extends Point {
+  readonly service: number
+  readonly arrives: number
+  readonly waybills: readonly number[]
+}
+
+/** What a path must keep: it starts and ends at the depot within the truck's time, and serves within the slot's. */
+export interface PathFrame {
+  /** Null: the trip starts at its first door and ends at its last. */
+  readonly base: Point | null
+  readonly from: number
+  readonly to: number
+  readonly opens: number
+  readonly closes: number
+  /** So many doors at the start stay as they are. */
+  readonly frozen: number
+}
+
+export interface Insertion {
+  /** Where: at the door with this index when `joins`, else before it. */
+  readonly at: number
+  readonly joins: boolean
+  /** How much longer the way gets. */
+  readonly metres: number
+}
+
+/** How late the best place would be, for saying why there is none. */
+export interface TooLate {
+  readonly lateSeconds: number
+}
+
+const way = (a: Point | null, b: Point | null): number => (a === null || b === null ? 0 : metresBetween(a, b))
+
+/**
+ * A route's doors with what is needed to judge a change of it in one look at two neighbours: when the truck is free behind each door (prefix), and
+ * how late it may come to each so that all after it still hold (suffix).
+ */
+export class Path {
+  readonly frame: PathFrame
+  #stops: PathStop[]
+  #free: number[] = []
+  #latest: number[] = []
+  /** The way to each stop from the one before, and at last to the depot. */
+  #legs: number[] = []
+
+  constructor(frame: PathFrame, stops: readonly PathStop[]) {
+    this.frame = frame
+    this.#stops = [...stops]
+    this.#measure()
+  }
+
+  get stops(): readonly PathStop[] {
+    return this.#stops
+  }
+
+  /** False where a door is reached after the slot, or the depot after the truck's time. */
+  get holds(): boolean {
+    return this.#stops.every(({ arrives }, at) => arrives <= (this.#latest[at] ?? -1))
+  }
+
+  metres(): number {
+    return this.#legs.reduce((sum, leg) => sum + leg, 0)
+  }
+
+  /** The same doors driven by another truck or from another depot; times as they come out then. */
+  under(frame: PathFrame): Path {
+    return new Path(frame, this.#stops)
+  }
+
+  /** The shortest detour that keeps every time; where the truck stops anyway, none at all. */
+  bestInsertion(door: Point): Insertion | TooLate {
+    const { base, opens, closes, frozen, from } = this.frame
+    const known = this.#stops.findIndex(({ lat, lng }, at) => at >= frozen && lat === door.lat && lng === door.lng)
+    let lateSeconds = Infinity
+    if (known >= 0) {
+      const late = (this.#free[known] ?? 0) + serviceOf(1) - serviceOf(0) - this.#latestLeave(known)
+      if (late <= 0) return { at: known, joins: true, metres: 0 }
+      lateSeconds = late
+    }
+    let best: Insertion | undefined
+    const first = Math.min(frozen, this.#stops.length)
+    // The way on from the door to a stop is the way there when it is put behind that stop: each is measured once.
+    let there = way(first === 0 ? base : (this.#stops[first - 1] ?? null), door)
+    for (let at = first; at <= this.#stops.length; at += 1) {
+      const on = way(door, at === this.#stops.length ? base : (this.#stops[at] ?? null))
+      const begins = Math.max(opens, (at === 0 ? from : (this.#free[at - 1] ?? 0)) + secondsFor(there))
+      const leaves = begins + serviceOf(1)
+      const due = at === this.#stops.length ? this.frame.to : (this.#latest[at] ?? 0)
+      const late = Math.max(begins - closes, leaves + secondsFor(on) - due)
+      const metres = there + on - (this.#legs[at] ?? 0)
+      there = on
+      if (late > 0) lateSeconds = Math.min(lateSeconds, late)
+      else if (best === undefined || metres < best.metres) best = { at, joins: false, metres }
+    }
+    return best ?? { lateSeconds: lateSeconds === Infinity ? 0 : lateSeconds }
+  }
+
+  /** At the stop with this number (from 1) where one is given, if every time holds then. */
+  insertionAt(door: Point, position: number | undefined): Insertion | TooLate {
+    if (position === undefined) return this.bestInsertion(door)
+    const insertion = { at: Math.min(Math.max(position - 1, this.frame.frozen), this.#stops.length), joins: false, metres: 0 }
+    const tried = new Path(this.frame, this.#stops)
+    tried.insert(insertion, door, 0)
+    const lateSeconds = tried.#lateness()
+    return lateSeconds > 0 ? { lateSeconds } : insertion
+  }
+
+  #lateness(): number {
+    return this.#stops.reduce((most, { arrives }, at) => Math.max(most, arrives - (this.#latest[at] ?? 0)), 0)
+  }
+
+  insert({ at, joins }: Insertion, door: Point, waybillId: number): void {
+    const known = this.#stops[at]
+    if (joins && known !== undefined) this.#stops[at] = withWaybills(known, [...known.waybills, waybillId])
+    else this.#stops.splice(at, 0, { lat: door.lat, lng: door.lng, service: serviceOf(1), arrives: 0, waybills: [waybillId] })
+    this.#measure()
+  }
+
+  remove(waybillIds: ReadonlySet<number>): void {
+    this.#stops = this.#stops.flatMap((stop) => {
+      const kept = stop.waybills.filter((id) => !waybillIds.has(id))
+      if (kept.length === stop.waybills.length) return [stop]
+      return kept.length === 0 ? [] : [withWaybills(stop, kept)]
+    })
+    this.#measure()
+  }
+
+  #latestLeave(at: number): number {
+    const due = at + 1 < this.#stops.length ? (this.#latest[at + 1] ?? 0) : this.frame.to
+    return due - secondsFor(this.#legs[at + 1] ?? 0)
+  }
+
+  #measure(): void {
+    const { base, from, opens, closes } = this.frame
+    let clock = from
+    let place: Point | null = base
+    this.#free = []
+    this.#legs = []
+    this.#stops = this.#stops.map((stop) => {
+      const leg = way(place, stop)
+      this.#legs.push(leg)
+      const arrives = Math.max(opens, clock + secondsFor(leg))
+      clock = arrives + stop.service
+      place = stop
+      this.#free.push(clock)
+      return stop.arrives === arrives ? stop : { ...stop, arrives }
+    })
+    this.#legs.push(this.#stops.length === 0 ? 0 : way(place, base))
+    this.#latest = this.#stops.map(() => 0)
+    for (let at = this.#stops.length - 1; at >= 0; at -= 1)
+      this.#latest[at] = Math.min(closes, this.#latestLeave(at) - (this.#stops[at]?.service ?? 0))
+  }
+}
+
+const withWaybills = (stop: PathStop, waybills: readonly number[]): PathStop => ({
+  ...stop,
+  waybills,
+  service: stop.service + serviceOf(waybills.length) - serviceOf(stop.waybills.length),
+})
+
+export interface SlotTimes {
+  readonly startsAt: Date
+  readonly endsAt: Date
+}
+
+const least = 60
+
+/**
+ * When a truck is taken by a trip into a slot: it leaves as much before the slot as the way takes, and is back as much before its end, so that it can
+ * serve the next slot. Where that leaves less than half of the slot at doors, it comes back after it. Null when its shift does not allow it.
+ */
+export function timesOfTrip(
+  { startsAt, endsAt }: SlotTimes,
+  { base, centre, shift }: { base: Point | null; centre: Point; shift: { readonly from: number; readonly to: number } | null },
+): { from: number; to: number } | null {
+  const opens = startsAt.getTime() / 1000
+  const closes = endsAt.getTime() / 1000
+  // Rounded up to whole minutes, so that trucks of one depot and zone hand over without a gap of seconds.
+  const lead = base === null ? 0 : Math.ceil(secondsFor(metresBetween(base, centre)) / 60) * 60
+  const early = closes - lead
+  const to = early - lead - opens >= (closes - opens) / 2 ? early : closes + lead
+  const cut = { from: Math.max(opens - lead, shift?.from ?? -Infinity), to: Math.min(to, shift?.to ?? Infinity) }
+  return cut.to - cut.from < least + 2 * lead || cut.from > closes ? null : cut
+}
