@@ -132,7 +132,7 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
     log: ({ message, error }) => log.warn({ err: error }, message),
   })
   const fulfilment = openFulfilment()
-  const routing = openRouting({ database: databases.of('routing'), workers: Math.min(4, availableParallelism()) })
+  const routing = openRouting({ database: databases.of('routing'), workers: Math.min(4, Math.max(1, availableParallelism() - 1)) })
   const tracking = openTracking()
   const containers = openContainers({
     async findWaybills(scope, waybillIds) {

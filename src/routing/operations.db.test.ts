@@ -98,7 +98,16 @@ it('sets up a city through the runner and answers where, when and on which truck
   )
   expect(assigned).toMatchObject({ ok: true, value: { state: 'assigned', date: '2026-03-03', slotCode: 'S08' } })
   const { routeId } = (assigned as { value: { routeId: number } }).value
-  expect(await run('routes.get', { routeId })).toMatchObject({ ok: true, value: { waybillIds: [1], load: { stops: 1 }, slotCode: 'S08' } })
+  expect(await run('routes.get', { routeId })).toMatchObject({
+    ok: true,
+    value: {
+      waybillIds: [1],
+      load: { stops: 1 },
+      slotCode: 'S08',
+      state: 'open',
+      stops: [{ position: 1, arrivesAt: '2026-03-03T13:00:00.000Z' }],
+    },
+  })
   expect(await run('assignments.list_by_order', { orderId: 9 })).toMatchObject({
     ok: true,
     value: { assignments: [{ waybillId: 1, routeId }] },

@@ -13,7 +13,7 @@ const rare = {
   scopes: ['routing:write'],
 } as const
 
-const Reason = Type.Enum(['no_zone', 'no_slot', 'slot_closed', 'no_quota', 'quota_full', 'no_vehicle'])
+const Reason = Type.Enum(['no_zone', 'no_slot', 'slot_closed', 'no_quota', 'quota_full', 'no_vehicle', 'awaits_run'])
 const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
 
 const RouteView = Type.Object(
@@ -29,6 +29,17 @@ const RouteView = Type.Object(
     load: Type.Object({ weightGrams: Type.Integer(), volumeMl: Type.Integer(), pieces: Type.Integer(), stops: Type.Integer() }, exact),
     capacity: Type.Object({ weightGrams: Type.Integer(), volumeMl: Type.Integer(), pieces: Type.Integer() }, exact),
     waybillIds: Type.Array(Id),
+    state: Type.String(),
+    leavesAt: nullable(Type.String()),
+    returnsAt: nullable(Type.String()),
+    frozen: Type.Integer(),
+    why: Type.String(),
+    stops: Type.Array(
+      Type.Object(
+        { position: Type.Integer(), lat: Type.Number(), lng: Type.Number(), arrivesAt: Type.String(), waybillIds: Type.Array(Id) },
+        exact,
+      ),
+    ),
   },
   exact,
 )
@@ -36,7 +47,7 @@ const RouteView = Type.Object(
 const routesGet = query({
   id: 'routes.get',
   context: 'routing',
-  summary: 'A route with its truck, its load and its waybills',
+  summary: 'A route with its truck, its load, its stops in order with when the truck comes, and why it is as it is',
   input: Type.Object({ routeId: Id }, exact),
   output: RouteView,
   scopes: ['routing:read'],
@@ -105,7 +116,7 @@ export function openOperations(currentZones: CurrentZones): readonly Operation[]
     summary: 'Tries waiting waybills again, a page at a time, after zones, slots, quotas or trucks have changed',
     input: Type.Object(
       {
-        reasonCodes: Type.Optional(Type.Array(Reason, { minItems: 1, maxItems: 6 })),
+        reasonCodes: Type.Optional(Type.Array(Reason, { minItems: 1, maxItems: 7 })),
         after: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
         limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
       },

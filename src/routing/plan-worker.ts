@@ -1,5 +1,9 @@
+import { setPriority } from 'node:os'
 import { parentPort } from 'node:worker_threads'
 import { planZone, type ZonePicture } from './plan-zone.ts'
+
+// On Linux "this process" is the calling thread: who asks something of the server is answered first. Elsewhere it would be the whole process.
+if (process.platform === 'linux') setPriority(10)
 
 /** A thread that plans one zone after the other, so that the process goes on answering. */
 parentPort?.on('message', (picture: ZonePicture) => {
