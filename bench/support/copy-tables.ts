@@ -65,7 +65,14 @@ const waybillTables: Table[] = [
 const warehouseTables: Table[] = [
   {
     name: 'warehousing.sales_order',
-    columns: { id: 'sales_order', waybill_id: 'waybill', order_id: 'order', order_number: 'number', slot_date: 'day', transferred_from: 'sales_order' },
+    columns: {
+      id: 'sales_order',
+      waybill_id: 'waybill',
+      order_id: 'order',
+      order_number: 'number',
+      slot_date: 'day',
+      transferred_from: 'sales_order',
+    },
     numberOf: 'order_id',
   },
   { name: 'warehousing.change', columns: { id: 'serial', root: 'sales_order', entities: 'sales_orders' } },

@@ -12,7 +12,7 @@ import { jobsBackend } from '#platform/jobs-engine.ts'
 import { bothTraffics, runInContext, systemContext, type Traffic } from '#platform/request-context.ts'
 import { untilTrue } from '#test/until.ts'
 import { openWhole, type Whole } from '#test/whole.ts'
-import { startRounds } from '../../src/core.ts'
+import { startRounds } from '../../src/rounds.ts'
 import { fingerprintOf } from './fingerprint.ts'
 
 const webhookSecret = 'secret of the sandbox gateway of leaks'

@@ -6,7 +6,7 @@ import { type SandboxServer, startSandboxServer } from '#partners/sandbox-pg/ser
 import { shadowHeader, signShadow } from '#platform/shadow-header.ts'
 import { untilTrue } from '#test/until.ts'
 import { openWhole, type Whole } from '#test/whole.ts'
-import { startRounds } from '../../src/core.ts'
+import { startRounds } from '../../src/rounds.ts'
 import { fingerprintOf } from './fingerprint.ts'
 
 const seed = 7
