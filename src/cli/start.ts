@@ -95,8 +95,9 @@ async function stop(parts: {
   engines: Engines
   config: Config
 }): Promise<void> {
-  // A stop that hangs helps nobody: past its time the process ends, and what was under way is found again by the next start.
-  const bound = setTimeout(() => process.exit(1), parts.config.stopWithinMs + 5_000)
+  // A stop that hangs helps nobody: past its time the process ends, and what was under way is found again by the next start. The time
+  // beside that of work under way is for connections and the last checkpoint of PostgreSQL, which takes seconds on a busy machine.
+  const bound = setTimeout(() => process.exit(1), parts.config.stopWithinMs + 20_000)
   await parts.demo?.stop()
   await parts.hotFolder?.close()
   await parts.server?.close()

@@ -418,21 +418,17 @@ describe('afterwards', () => {
   })
 })
 
-test('an amount that no order may come to is refused by field, and a large order changes one quantity within twenty milliseconds', async () => {
+test('an amount that no order may come to is refused by field, and one quantity of a large order can be changed', async () => {
   const { number } = await rig.place()
   const huge = { order: number, add: [{ sectionNo: 1, sku: 'tea', quantity: 10_000, unitPriceMinor: 100_000_000_000 }] }
   expect(await rig.refusal('orders.amend', huge)).toBe('orders.total_too_large')
   const [section] = rig.order()['sections'] as [object]
   const items = Array.from({ length: 200 }, () => ({ sku: 'tea', quantity: 3, unitPriceMinor: 10 }))
   const large = await rig.place({ sections: [{ ...section, shippingMinor: 0, items }], totalMinor: 6_000 })
-  const times: number[] = []
-  for (const itemNo of [1, 2, 3, 4, 5, 6, 7]) {
-    const started = performance.now()
-    await rig.must('orders.amend', { order: large.number, items: [{ itemNo, quantity: 4 }] })
-    times.push(performance.now() - started)
-  }
-  // The median: a shared machine may halt any one of them.
-  expect(times.toSorted((a, b) => a - b)[3]).toBeLessThan(20)
+  // How fast that is, `bench order-edit-200` says: a figure is no law.
+  await rig.must('orders.amend', { order: large.number, items: [{ itemNo: 7, quantity: 4 }] })
+  const rows = await rig.sql<{ item_no: number }>(`select item_no::int from orders.item where order_id = ${large.orderId} and quantity = 4`)
+  expect(rows).toEqual([{ item_no: 7 }])
 })
 
 test('after all of this every law of orders holds', async () => {

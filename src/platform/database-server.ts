@@ -115,6 +115,7 @@ export async function grantSchema(client: pg.Client, server: DatabaseServer, tra
 
 async function onMaintenance(server: DatabaseServer, traffic: Traffic, work: (client: pg.Client) => Promise<void>): Promise<void> {
   const client = new pg.Client(server.admin(traffic, 'postgres'))
+  client.on('error', () => undefined)
   await client.connect()
   try {
     await work(client)

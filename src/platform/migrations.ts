@@ -36,6 +36,8 @@ export async function migrate(
   const ends = await Promise.allSettled(
     bothTraffics.map(async (traffic) => {
       const client = new pg.Client(server.admin(traffic))
+      // What breaks while it is connected is told by the query under way; without a listener it would end the process.
+      client.on('error', () => undefined)
       await client.connect()
       try {
         // Held by the session, so it falls away when this migrator dies; a second migrator waits here, then finds nothing to do.
@@ -62,6 +64,7 @@ export async function migrate(
 export async function pendingMigrations(server: DatabaseServer, traffic: Traffic, folder = migrationsFolder): Promise<string[]> {
   const migrations = await readMigrations(folder)
   const client = new pg.Client(server.loginFor(traffic, 'platform'))
+  client.on('error', () => undefined)
   await client.connect()
   try {
     const { rows } = await client.query<{ file: string }>('select file from platform.migration')
