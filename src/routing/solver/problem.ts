@@ -124,8 +124,6 @@ export function defineProblem(input: ProblemInput): Problem {
   return { stops, vehicleTypes, travel, dimensions, moveCost, locked }
 }
 
-export const vehicleCount = (problem: Problem): number => problem.vehicleTypes.reduce((sum, { count }) => sum + count, 0)
-
 /** The type of each vehicle, by its number. */
 export const typesOfVehicles = (problem: Problem): VehicleType[] =>
   problem.vehicleTypes.flatMap((type) => Array.from({ length: type.count }, () => type))

@@ -1,4 +1,3 @@
-import type { Model } from './model.ts'
 import type { Routes } from './routes.ts'
 
 /** Why a vehicle does not carry a stop, and by how much: the smallest miss there is. */

@@ -68,7 +68,7 @@ export class Recreate {
     const queue = this.#queue
     const keys = this.#drawOrder(length)
     if (length > 60) {
-      queue.set(queue.slice(0, length).sort((a, b) => keys[a]! - keys[b]!))
+      queue.set(queue.subarray(0, length).toSorted((a, b) => keys[a]! - keys[b]!))
       return
     }
     for (let n = 1; n < length; n += 1) {

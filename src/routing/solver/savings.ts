@@ -96,7 +96,7 @@ class Chains {
         if (saved[k]! > 0) pairs.push(k)
       }
     }
-    const ordered = Int32Array.from(pairs).sort((a, b) => saved[b]! - saved[a]! || a - b)
+    const ordered = Int32Array.from(pairs).toSorted((a, b) => saved[b]! - saved[a]! || a - b)
     for (const k of ordered) this.#join(Math.floor(k / width), after[k]!)
   }
 

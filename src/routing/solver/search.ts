@@ -2,7 +2,7 @@ import { Insertion } from './insertion.ts'
 import type { Neighbours } from './neighbours.ts'
 import { Random } from './random.ts'
 import { Recreate } from './recreate.ts'
-import { Routes } from './routes.ts'
+import type { Routes } from './routes.ts'
 import { ruin } from './ruin.ts'
 import type { Model } from './model.ts'
 

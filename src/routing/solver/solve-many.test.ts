@@ -1,8 +1,10 @@
 import { afterAll, expect, test } from 'vitest'
 import { checkPlan } from './checker.ts'
+import { defineProblem } from './problem.ts'
 import { smallProblem } from './small-problem-rig.ts'
 import { solve } from './solve.ts'
 import { SolverThreads } from './solve-many.ts'
+import { tableTravel } from './travel.ts'
 
 const threads = new SolverThreads(2)
 afterAll(() => threads.close())
@@ -17,7 +19,12 @@ test('many clusters on two threads get the plans they get alone, in order', asyn
 })
 
 test('threads stop when asked, and take other work afterwards', async () => {
-  const problem = smallProblem(5, 40)
+  // So many stops that its attempts are not bounded by their number.
+  const problem = defineProblem({
+    stops: Array.from({ length: 40 }, (_, at) => ({ place: at % 5, demand: [1] })),
+    vehicleTypes: [{ count: 9, capacity: [9] }],
+    travel: tableTravel([0, 1, 2, 3, 4].map((row) => [0, 1, 2, 3, 4].map((column) => Math.abs(row - column)))),
+  })
   const long = threads.solve({ problem, seed: 1, millis: 600_000 })
   const ticks = { before: 0 }
   const timer = setInterval(() => {

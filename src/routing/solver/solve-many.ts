@@ -103,6 +103,7 @@ export class SolverThreads {
       this.#busy.set(worker, waiting)
       worker.ref()
       worker.once('message', () => worker.unref())
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
       worker.postMessage(waiting.task)
     }
   }

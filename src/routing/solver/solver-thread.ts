@@ -17,6 +17,8 @@ export interface ThreadTask {
 
 const now = () => performance.now()
 
+// Threads are no windows: their messages have no origin.
+/* oxlint-disable unicorn/require-post-message-target-origin */
 parentPort?.on('message', ({ number, problem, stop, ...options }: ThreadTask) => {
   try {
     const plan = solve(problem, { ...options, now, stopped: () => Atomics.load(stop, 0) !== 0 })
