@@ -20,11 +20,11 @@ const policies: Record<string, DispatchPolicy> = {
   futures: byFutures({
     seed: 1,
     futures: numberFlag('futures', 10),
-    waves: numberFlag('waves', 3),
+    waves: numberFlag('waves', 1),
     rounds: numberFlag('rounds', 2),
-    waitShare: numberFlag('share', 0.8),
+    waitShare: numberFlag('share', 0.75),
     goShare: numberFlag('go-share', 0.2),
-    each: { iterations: numberFlag('imagine', 3_000) },
+    each: { iterations: numberFlag('imagine', 1_500) },
   }),
 }
 

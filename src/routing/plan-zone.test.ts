@@ -47,7 +47,8 @@ function pictureOf({ seed, capacity, trucks, limit, waybills }: Made): ZonePictu
       base,
       tripCost,
       kmCost: 60,
-      shifts: null,
+      // Some begin when the first slot is half over.
+      shifts: at % 3 === 2 ? new Map([[date, { from: Date.UTC(2026, 2, 3, 9) / 1000, to: Date.UTC(2026, 2, 3, 14) / 1000 }]]) : null,
     }),
   )
   return {

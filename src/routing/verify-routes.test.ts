@@ -20,6 +20,7 @@ const goods = (skuType: 'dry' | 'frozen', pieces = 1) => new Map([[1, { skuType,
 it('finds nothing wrong with a route that holds, and each thing that is wrong with others', () => {
   const of = (change: Partial<WrittenRoute>, waybills = goods('dry')) => verifyRoutes([route(change)], waybills)
   expect(of({})).toEqual([])
+  expect(of({ slot: { opens: 0, closes: 2000 } })).toEqual([])
   const [stop] = route().path as [WrittenRoute['path'][number]]
   expect(of({ path: [{ ...stop, arrives: stop.arrives - 1 }] })[0]).toMatch(/too soon/)
   expect(of({ slot: { opens: 0, closes: 999 } })[0]).toMatch(/begins at/)

@@ -16,8 +16,8 @@ export type TableAnswer =
   | { readonly kind: 'failed'; readonly reason: string }
 
 interface TableBody {
-  readonly code?: unknown
-  readonly message?: unknown
+  readonly code?: string
+  readonly message?: string
   readonly durations?: unknown
   readonly distances?: unknown
 }
@@ -69,7 +69,7 @@ async function fetchBlock({ sources, destinations, settings }: Block): Promise<{
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(settings.timeoutMs) })
     const body = (await response.json()) as TableBody | null
-    if (body?.code !== 'Ok') return `${String(body?.code ?? response.status)}: ${String(body?.message ?? 'no table')}`
+    if (body?.code !== 'Ok') return `${body?.code ?? response.status}: ${body?.message ?? 'no table'}`
     const { durations, distances } = body
     if (!isTable(durations, sources.length, destinations.length)) return 'durations are no table of the size that was asked for'
     if (!isTable(distances, sources.length, destinations.length)) return 'distances are no table of the size that was asked for'
