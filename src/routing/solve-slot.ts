@@ -98,7 +98,11 @@ function bisect(group: readonly number[], doors: readonly Door[], parts: number)
 
 /** The problem of a part in the solver's numbers: places are the doors, then the bases of the trucks; times start with the earliest truck. */
 function problemOf(doors: readonly Door[], trucks: readonly Truck[], { part, effort }: { part: Part; effort: Effort }) {
-  const zero = part.trucks.reduce((first, truck) => Math.min(first, trucks[truck]?.frame.from ?? Infinity), Infinity)
+  // A truck whose shift begins later leaves after the slot has opened.
+  const zero = part.trucks.reduce(
+    (first, truck) => Math.min(first, trucks[truck]?.frame.from ?? Infinity, trucks[truck]?.frame.opens ?? Infinity),
+    Infinity,
+  )
   const own = part.doors.map((door) => doors[door] as Door)
   const bases: Point[] = []
   const baseOf = (base: Point | null): number | null => {

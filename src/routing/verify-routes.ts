@@ -44,7 +44,7 @@ function verifyRoute(
   waybills: ReadonlyMap<number, Load & { readonly skuType: SkuType }>,
 ): readonly string[] {
   if (path.length === 0) return []
-  const zero = times.from
+  const zero = Math.min(times.from, slot.opens)
   const places: Point[] = [...path, ...(base === null ? [] : [base])]
   const size = places.length
   const durations = new Int32Array(size * size)
@@ -72,7 +72,7 @@ function verifyRoute(
         count: 1,
         start: depot,
         end: depot,
-        shiftOpens: 0,
+        shiftOpens: times.from - zero,
         shiftCloses: times.to - zero,
         skills: skillsOfTruck[truck.type],
         capacity: [truck.weightGrams, truck.volumeMl, truck.pieces],
@@ -85,7 +85,17 @@ function verifyRoute(
   const cost = path.reduce((sum, _, at) => sum + (at === 0 ? way(depot, 0) : way(at - 1, at)), way(last, depot))
   const endsAt = (path[last]?.arrives ?? 0) - zero + (stops[last]?.service ?? 0) + way(last, depot)
   const begins = path.map(({ arrives }) => arrives - zero)
-  const route = { vehicle: 0, stops: [...path.keys()], loadsBefore: [], startsAt: 0, endsAt, begins, loadings: [], breaks: [], cost }
+  const route = {
+    vehicle: 0,
+    stops: [...path.keys()],
+    loadsBefore: [],
+    startsAt: times.from - zero,
+    endsAt,
+    begins,
+    loadings: [],
+    breaks: [],
+    cost,
+  }
   const plan: Plan = { routes: [route], unassigned: [], cost, iterations: 0 }
   return checkPlan(problem, plan).broken
 }
