@@ -102,7 +102,7 @@ for (const { name, seconds, bar, instances } of runs()) {
     const gap = best === undefined ? Number.NaN : (verdict.cost / tenths / best - 1) * 100
     if (best !== undefined) gaps.push({ family: /^[A-Za-z]+\d/.exec(instance.name)?.[0] ?? 'all', gap })
     process.stderr.write(
-      `${instance.name.padEnd(14)} ${(verdict.cost / tenths).toFixed(1)} in ${took.toFixed(1)} s, gap ${gap.toFixed(2)} %, ${plan.routes.length} routes\n`,
+      `${instance.name.padEnd(14)} ${(verdict.cost / tenths).toFixed(1)} in ${took.toFixed(1)} s, ${best === undefined ? '' : `gap ${gap.toFixed(2)} %, `}${plan.routes.length} routes\n`,
     )
   }
   const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length
