@@ -8,7 +8,8 @@ export default defineConfig({
     // Two cores, and PostgreSQL runs on them as well.
     pool: 'forks',
     maxWorkers: 2,
-    // Files share what they import: nothing of ours keeps state in a module. Loading it anew for each took a minute and a half.
+    // Files share what they import: what our modules keep (words that were written once, a counter for names) no test can tell. Loading them anew for
+    // each file took a minute and a half.
     isolate: false,
     testTimeout: 60_000,
     hookTimeout: 120_000,

@@ -3,31 +3,22 @@ import type { Messaging } from '#messaging'
 import type { Orders } from '#orders'
 import type { Payments } from '#payments'
 import { pruneCommands } from '#platform/command-store.ts'
-import { type ContextName, type Databases, statement } from '#platform/database.ts'
+import { contextNames, type Databases, statement } from '#platform/database.ts'
 import type { Jobs } from '#platform/jobs.ts'
 import type { Relay } from '#platform/relay.ts'
 import type { Routing } from '#routing'
 
-const contextsWithMessages = [
-  'orders',
-  'payments',
-  'ledger',
-  'fulfilment',
-  'routing',
-  'tracking',
-  'containers',
-  'merchants',
-  'warehousing',
-  'messaging',
-] as const satisfies readonly ContextName[]
+// The platform keeps what was accepted to be run later, and that has a round of its own.
 const pruneIdempotency = new Map(
-  contextsWithMessages.map((context) => [
-    context,
-    statement(
-      `${context}.prune_idempotency`,
-      `delete from ${context}.idempotency where ctid = any(array(select ctid from ${context}.idempotency where created_at < $1 limit 2000)) returning 1 as gone`,
-    ),
-  ]),
+  contextNames
+    .filter((context) => context !== 'platform')
+    .map((context) => [
+      context,
+      statement(
+        `${context}.prune_idempotency`,
+        `delete from ${context}.idempotency where ctid = any(array(select ctid from ${context}.idempotency where created_at < $1 limit 2000)) returning 1 as gone`,
+      ),
+    ]),
 )
 /** Keys are promised for a day; a second one covers clocks and late retries. */
 const idempotencyKeptMs = 48 * 3600 * 1000

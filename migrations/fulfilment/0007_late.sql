@@ -9,4 +9,3 @@ create table fulfilment.late (
   noticed_at timestamptz not null,
   primary key (waybill_id, state, since)
 );
-create index late_noticed on fulfilment.late (noticed_at);

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { parse as parseCsv } from 'csv-parse/sync'
+import type { Refusal } from '#kernel/outcome.ts'
 import { UsageError } from './command.ts'
 
 /** A line that was not imported, and why. */
@@ -37,6 +38,8 @@ export function readLines(file: Buffer, { needed, others }: Columns): { header: 
     if (!header.includes(name)) throw new UsageError(`the header has no column ${name}; there are ${columns.join(', ')}`)
   for (const name of header)
     if (!columns.includes(name)) throw new UsageError(`there is no column "${name}"; there are ${columns.join(', ')}`)
+  const twice = header.find((name, at) => header.indexOf(name) < at)
+  if (twice !== undefined) throw new UsageError(`the column "${twice}" is there twice`)
   const rows: Row[] = []
   const broken: BrokenLine[] = []
   for (const [index, text] of lines.entries()) {
@@ -51,6 +54,14 @@ export function readLines(file: Buffer, { needed, others }: Columns): { header: 
   }
   return { header, rows, broken }
 }
+
+/** A line that was read and then refused. */
+export const brokenOf = ({ error: { code, detail, field = '' } }: Refusal, line: number): BrokenLine => ({
+  line,
+  field: field.replace(/^\//, ''),
+  code,
+  detail,
+})
 
 /** A line by itself: no column of ours has a line end in it, and so a stray quotation mark can not swallow the lines below. */
 function cellsOf(line: string): string[] | { readonly problem: string } {

@@ -1,8 +1,7 @@
-import type { Outcome } from '#kernel/outcome.ts'
 import type { Runner } from '#platform/operation-runner.ts'
 import { systemContext } from '#platform/request-context.ts'
 import { UsageError } from './command.ts'
-import { type BrokenLine, type Columns, readLines } from './csv-lines.ts'
+import { type BrokenLine, brokenOf, type Columns, readLines } from './csv-lines.ts'
 
 export interface ImportedLines {
   readonly lines: number
@@ -78,10 +77,6 @@ export async function importRoutingFile(runner: Runner, name: string, file: Buff
     })
   }
   return { lines, written, broken: broken.toSorted((a, b) => a.line - b.line) }
-}
-
-function brokenOf({ error: { code, detail, field = '' } }: Extract<Outcome<unknown>, { ok: false }>, line: number): BrokenLine {
-  return { line, field: field.replace(/^\//, ''), code, detail }
 }
 
 interface FeatureOutcome {

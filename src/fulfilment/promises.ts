@@ -26,6 +26,15 @@ interface LateRow {
   promised_at: Date
 }
 
+const lateOf = (row: LateRow): WaybillLate => ({
+  waybillId: row.id,
+  orderId: row.order_id,
+  merchantId: row.merchant === '' ? null : row.merchant,
+  state: row.state,
+  since: row.since.toISOString(),
+  promisedAt: row.promised_at.toISOString(),
+})
+
 // By the index of work lists: what is prepared now is little beside what is over, and the look costs reports nothing.
 const notice = statement<LateRow>(
   'fulfilment.notice_late',
@@ -48,19 +57,7 @@ const notice = statement<LateRow>(
 export async function watchPromises(context: WriteContext, promises: Promises, most = 500): Promise<number> {
   const limits = minutesOf(promises)
   const rows = await context.query(notice, [limits.map(([state]) => state), limits.map(([, minutes]) => minutes), context.now, most])
-  await context.announce(
-    rows.map((row) => {
-      const payload: WaybillLate = {
-        waybillId: row.id,
-        orderId: row.order_id,
-        merchantId: row.merchant === '' ? null : row.merchant,
-        state: row.state,
-        since: row.since.toISOString(),
-        promisedAt: row.promised_at.toISOString(),
-      }
-      return { key: String(row.id), type: fulfilmentEventTypes.waybillLate, payload }
-    }),
-  )
+  await context.announce(rows.map((row) => ({ key: String(row.id), type: fulfilmentEventTypes.waybillLate, payload: lateOf(row) })))
   return rows.length
 }
 
@@ -99,16 +96,7 @@ async function lateWaybills(
     pages.map(({ after }) => after),
     pages.map(({ limit }) => limit),
   ])
-  for (const row of rows)
-    lists[row.asked - 1]?.push({
-      waybillId: row.id,
-      orderId: row.order_id,
-      merchantId: row.merchant === '' ? null : row.merchant,
-      state: row.state,
-      since: row.since.toISOString(),
-      promisedAt: row.promised_at.toISOString(),
-      noticedAt: row.noticed_at.toISOString(),
-    })
+  for (const row of rows) lists[row.asked - 1]?.push({ ...lateOf(row), noticedAt: row.noticed_at.toISOString() })
   return lists
 }
 

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { Redis } from 'ioredis'
 import { afterAll, describe, expect, it } from 'vitest'
 import { startRedisServer } from '#test/redis-server.ts'
 import { untilTrue } from '#test/until.ts'
@@ -136,14 +137,21 @@ describe.skipIf(redis === undefined)('a Redis that is lost (skipped where it is 
       5_000,
       'Redis',
     )
-    const read = async (value: string) => {
+    const read = async (value: string, version = 3) => {
       const started = performance.now()
-      const found = await cache.readThrough({ ...live, keys: ['a'], load: of({ a: { version: 2, value } }) })
+      const found = await cache.readThrough({ ...live, keys: ['a'], load: of({ a: { version, value } }) })
       return { value: found.get('a'), tookMs: performance.now() - started }
     }
+    // It is flushed: what was kept is asked of the database, and kept again.
+    const operator = new Redis(own.url)
+    await operator.flushall()
+    operator.disconnect()
+    expect(await isKept('a')).toBeUndefined()
+    expect((await read('old', 2)).value).toBe('old')
+    await untilTrue(async () => (await isKept('a')) === 'old', 5_000, 'what is kept again')
     // It hangs: the process is stopped and its port still takes connections. A write is lost meanwhile.
     process.kill(own.pid, 'SIGSTOP')
-    cache.writeThrough('live', 'thing', [['a', { version: 2, value: 'new' }]])
+    cache.writeThrough('live', 'thing', [['a', { version: 3, value: 'new' }]])
     const first = await read('new')
     const second = await read('new')
     expect([first.value, second.value]).toEqual(['new', 'new'])

@@ -16,7 +16,7 @@ export const containerColumns = [
 ] as const
 
 /** Which column stands where, or the first column at fault. */
-export function containerHeader(header: readonly string[]): Outcome<{ readonly width: number; readonly names: readonly string[] }> {
+function containerHeader(header: readonly string[]): Outcome<{ readonly width: number; readonly names: readonly string[] }> {
   const known = containerColumns.map(({ name }) => name as string)
   const unknown = header.find((name) => !known.includes(name))
   const twice = header.find((name, at) => header.indexOf(name) < at)
@@ -30,12 +30,12 @@ export function containerHeader(header: readonly string[]): Outcome<{ readonly w
 }
 
 /** A line as `containers.register` takes it. */
-export interface ContainerLine {
+interface ContainerLine {
   readonly line: number
   readonly input: Readonly<Record<string, string>>
 }
 
-export function containerOf(names: readonly string[], line: number, cells: readonly string[]): Outcome<ContainerLine> {
+function containerOf(names: readonly string[], line: number, cells: readonly string[]): Outcome<ContainerLine> {
   if (cells.length !== names.length)
     return refused('import.broken_line', `the line has ${cells.length} columns, the header ${names.length}`, '')
   return accepted({ line, input: Object.fromEntries(names.flatMap((name, at) => (cells[at] === '' ? [] : [[name, cells[at] ?? '']]))) })

@@ -1,5 +1,5 @@
 export { columns } from './columns.ts'
-export { containerColumns, containerFiles, containerHeader, type ContainerLine, containerOf, registerLines } from './container-lines.ts'
+export { containerColumns, containerFiles, registerLines } from './container-lines.ts'
 export { type FileReport, type HotFolder, openHotFolder } from './hot-folder.ts'
 export { orderFiles } from './import-orders.ts'
 export { settlementFiles } from './settlement-lines.ts'
