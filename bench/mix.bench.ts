@@ -144,10 +144,7 @@ async function pastOf(admin: pg.Client): Promise<Past> {
     orderIds: rows.map(({ id }) => Number(id)),
     customers: rows.map(({ customer }) => customer),
     waybillIds: await spread('fulfilment.waybill'),
-    // A day that was copied has one set of routes for all of its copies, far longer than a truck can be: those of the day that was lived are asked for.
-    routeIds: (await admin.query<{ id: string }>('select id from routing.route where stops between 1 and 400 order by id')).rows.map(
-      ({ id }) => Number(id),
-    ),
+    routeIds: await spread('routing.route'),
   }
 }
 

@@ -129,11 +129,11 @@ export function copyStatement(
         return shifted(column, 'sales_order', 'text')
       case 'serial':
         return `${old} + c.k::bigint * ${strides.serial.get(name) ?? 0}`
-      // A day has one set of quotas and routes, whatever the number of its copies.
+      // A day has one set of quotas, whatever the number of its copies.
       case 'quota':
         return `${old} + c.back * ${strides.quota}`
       case 'route':
-        return `${old} + c.back * ${strides.route}`
+        return `${old} + c.k::bigint * ${strides.route}`
       case 'closed':
         return `case when ${old} = 0 then 0 else ${old} + ${by('payment')} end`
       case 'payments':

@@ -161,7 +161,7 @@ interface Capacity {
   readonly strides: Strides
 }
 
-/** Slots, quotas and routes of the days before, large enough for all copies of a day. */
+/** Slots and quotas of the days before, large enough for all copies of a day, and the routes of each copy: as long as a truck can be. */
 async function copyCapacity(admin: pg.Client, { days, copiesPerDay, strides }: Capacity): Promise<void> {
   const day = (column: string): string => `to_char(${column}::date - back, 'YYYY-MM-DD')`
   const used = `(select min(date)::date as first, max(date)::date - min(date)::date + 1 as span from routing.quota where used > 0)`
@@ -181,10 +181,9 @@ async function copyCapacity(admin: pg.Client, { days, copiesPerDay, strides }: C
      from history.quota, generate_series(1, ${days}) as back`,
     `insert into routing.route (id, zone_id, date, slot_code, vehicle_id, starts_at, ends_at, weight_capacity_grams, volume_capacity_ml, pieces_capacity,
        weight_grams, volume_ml, pieces, stops, state) overriding system value
-     select id + back * ${strides.route}, zone_id, ${day('date')}, slot_code, vehicle_id, starts_at - back * interval '1 day', ends_at - back * interval '1 day',
-       weight_capacity_grams * ${copiesPerDay}, volume_capacity_ml * ${copiesPerDay}, pieces_capacity * ${copiesPerDay},
-       weight_grams * ${copiesPerDay}, volume_ml * ${copiesPerDay}, pieces * ${copiesPerDay}, stops * ${copiesPerDay}, 'ended'
-     from history.route, generate_series(1, ${days}) as back`,
+     select id + k::bigint * ${strides.route}, zone_id, ${day('date')}, slot_code, vehicle_id, starts_at - back * interval '1 day', ends_at - back * interval '1 day',
+       weight_capacity_grams, volume_capacity_ml, pieces_capacity, weight_grams, volume_ml, pieces, stops, 'ended'
+     from history.route, history.copy`,
   ])
     await admin.query(statement)
 }
