@@ -17,6 +17,8 @@ export interface Fill {
 
 /** Copies written by one statement. */
 const copiesAtOnce = 20
+/** As many as the cores that the figures of this project are measured on. */
+const tablesAtOnce = 2
 
 /**
  * With this level PostgreSQL writes no log for rows of a table that was emptied in the same transaction: it syncs the table when that
@@ -53,24 +55,20 @@ export async function fillHistory(house: BenchHouse, { days, ordersPerDay, templ
     await makeNumbers(admin, strides, copiesPerDay * days)
     await foldBack(admin, days)
     await copyCapacity(admin, { days, copiesPerDay, strides })
-    for (const table of copiedTables) {
-      const began = performance.now()
-      const columns = await columnsOf(admin, table.name)
-      const insert = copyStatement(table, columns, strides)
-      await admin.query('begin')
-      const indexes = await dropIndexes(admin, table.name)
-      await admin.query(`truncate ${table.name}`)
-      const names = columns.map(({ column }) => column).join(', ')
-      await admin.query(`insert into ${table.name} (${names}) overriding system value select ${names} from ${templateOf(table.name)}`)
-      let rows = 0
-      for (let from = 1; from <= copiesPerDay * days; from += copiesAtOnce)
-        rows += (await admin.query(insert, [from, Math.min(from + copiesAtOnce, copiesPerDay * days + 1)])).rowCount ?? 0
-      const written = performance.now()
-      for (const index of indexes) await admin.query(index)
-      await admin.query('commit')
-      const seconds = (from: number, until: number): string => ((until - from) / 1000).toFixed(0)
-      say(`${table.name}: ${rows} rows in ${seconds(began, written)} s, indexes in ${seconds(written, performance.now())} s`)
+    // Largest tables take turns with the others; each worker has a connection, and so a process of PostgreSQL, of its own.
+    const left = [...copiedTables]
+    const work = async (): Promise<void> => {
+      const client = new pg.Client(house.engines.server.admin('live'))
+      await client.connect()
+      try {
+        await settle(client)
+        for (let table = left.shift(); table !== undefined; table = left.shift())
+          await copyTable(client, { table, strides, copies: copiesPerDay * days, say })
+      } finally {
+        await client.end()
+      }
     }
+    await Promise.all(Array.from({ length: tablesAtOnce }, work))
     await moveOn(admin, strides, copiesPerDay * days)
     await admin.query('drop schema history cascade')
     await admin.query('vacuum (analyze)')
@@ -80,16 +78,47 @@ export async function fillHistory(house: BenchHouse, { days, ordersPerDay, templ
   }
 }
 
-/** Sets the template's rows aside, so that copies are not copied, and finds how far apart ids must be. */
-async function keepTemplate(admin: pg.Client): Promise<Strides> {
-  // Triggers note what is changed by hand, and keys between tables hold by construction.
+interface TableCopy {
+  readonly table: (typeof copiedTables)[number]
+  readonly strides: Strides
+  readonly copies: number
+  readonly say: (line: string) => void
+}
+
+/** One table: emptied, the lived day, all copies of it, and then its indexes, in one transaction. */
+async function copyTable(client: pg.Client, { table, strides, copies, say }: TableCopy): Promise<void> {
+  const began = performance.now()
+  const columns = await columnsOf(client, table.name)
+  const insert = copyStatement(table, columns, strides)
+  await client.query('begin')
+  const indexes = await dropIndexes(client, table.name)
+  await client.query(`truncate ${table.name}`)
+  const names = columns.map(({ column }) => column).join(', ')
+  await client.query(`insert into ${table.name} (${names}) overriding system value select ${names} from ${templateOf(table.name)}`)
+  let rows = 0
+  for (let from = 1; from <= copies; from += copiesAtOnce)
+    rows += (await client.query(insert, [from, Math.min(from + copiesAtOnce, copies + 1)])).rowCount ?? 0
+  const written = performance.now()
+  for (const index of indexes) await client.query(index)
+  await client.query('commit')
+  const seconds = (from: number, until: number): string => ((until - from) / 1000).toFixed(0)
+  say(`${table.name}: ${rows} rows in ${seconds(began, written)} s, indexes in ${seconds(written, performance.now())} s`)
+}
+
+/** Triggers note what is changed by hand, and keys between tables hold by construction. */
+async function settle(client: pg.Client): Promise<void> {
   for (const setting of [
     'session_replication_role = replica',
     'synchronous_commit = off',
     `work_mem = '256MB'`,
     `maintenance_work_mem = '1GB'`,
   ])
-    await admin.query(`set ${setting}`)
+    await client.query(`set ${setting}`)
+}
+
+/** Sets the template's rows aside, so that copies are not copied, and finds how far apart ids must be. */
+async function keepTemplate(admin: pg.Client): Promise<Strides> {
+  await settle(admin)
   await admin.query('create schema history')
   for (const { name } of copiedTables) await admin.query(`create table ${templateOf(name)} as table ${name}`)
   const after = async (text: string): Promise<number> =>
@@ -188,19 +217,24 @@ async function copyCapacity(admin: pg.Client, { days, copiesPerDay, strides }: C
     await admin.query(statement)
 }
 
-/** Indexes are built anew when all rows are there: one sort instead of a look-up a row. Returns how to build them. */
+/**
+ * Indexes are built anew when all rows are there: one sort instead of a look-up a row. Returns how to build them: what refers to a key
+ * goes before it and comes after it.
+ */
 async function dropIndexes(admin: pg.Client, table: string): Promise<string[]> {
   const { rows } = await admin.query<{ drop: string; build: string }>(
     `select format('alter table %s drop constraint %I', conrelid::regclass, conname) as drop,
-       format('alter table %s add constraint %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) as build
-     from pg_constraint where conrelid = $1::regclass and contype in ('p', 'u')
+       format('alter table %s add constraint %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) as build, contype = 'f' as refers
+     from pg_constraint
+     where (conrelid = $1::regclass and contype in ('p', 'u')) or (confrelid = $1::regclass and contype = 'f')
      union all
-     select format('drop index %s', i.indexrelid::regclass), pg_get_indexdef(i.indexrelid) from pg_index i
-     where i.indrelid = $1::regclass and not exists (select from pg_constraint where conindid = i.indexrelid)`,
+     select format('drop index %s', i.indexrelid::regclass), pg_get_indexdef(i.indexrelid), false from pg_index i
+     where i.indrelid = $1::regclass and not exists (select from pg_constraint where conindid = i.indexrelid and contype in ('p', 'u'))
+     order by refers desc`,
     [table],
   )
   for (const { drop } of rows) await admin.query(drop)
-  return rows.map(({ build }) => build)
+  return rows.map(({ build }) => build).toReversed()
 }
 
 /** What gives out ids goes on after the last copy. */
