@@ -158,7 +158,8 @@ export function openDatabases(options: DatabasesOptions): Databases {
         pipeline: true,
       })
       // An idle connection that breaks (server restarted) is replaced at its next use; without a listener it would end the process.
-      pool.on('error', (error) => options.log?.({ context, traffic, error }))
+      // One that is cut off while it says goodbye is no news.
+      pool.on('error', (error) => pool?.ending || options.log?.({ context, traffic, error }))
       // The same for one that breaks between two statements of a transaction: the pool does not listen to what it has handed
       // out. The next statement fails and tells of it.
       pool.on('connect', (client) => client.on('error', () => undefined))

@@ -34,3 +34,10 @@ test('secrets do not reach the log, whether in fields, headers, messages or erro
   expect(JSON.stringify(lines)).not.toContain('hunter2')
   expect(JSON.stringify(lines)).toContain('postgres://admin:***@db/shop')
 })
+
+test('an error of a database says what broke, not the whole client that broke with it', () => {
+  const broken = Object.assign(new Error('terminating connection'), { code: '57P01', client: { queryQueue: ['select 1'] } })
+  const [line] = logged((log) => log.warn({ err: broken }, 'a database connection broke'))
+  expect(line).toMatchObject({ err: { code: '57P01', message: 'terminating connection' } })
+  expect(line).not.toHaveProperty('err.client')
+})

@@ -31,6 +31,8 @@ export function openLog(level: Config['logLevel'], destination: DestinationStrea
       base: { pid: process.pid },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
+      // pg hangs the whole client on an error that ends it: kilobytes of statements and buffers that say nothing about the cause.
+      serializers: { err: (error: Error) => pino.stdSerializers.err(withoutClient(error)) },
       redact: { paths, censor: '***' },
       // A line's own traffic wins: a relay logs about shadow events from outside their context.
       mixin: () => {
@@ -45,4 +47,9 @@ export function openLog(level: Config['logLevel'], destination: DestinationStrea
       },
     },
   )
+}
+
+function withoutClient(error: Error): Error {
+  if (error instanceof Error && 'client' in error) delete error.client
+  return error
 }
