@@ -2,6 +2,7 @@ import pg from 'pg'
 import { seeded } from '#partners/made-city/index.ts'
 import { fillHistory, liveTemplate } from './support/fill-history.ts'
 import { openMix, type Past } from './support/mix.ts'
+import { settlePlaces } from './support/mix-places.ts'
 import { driveOpen, type OpenLoadResult } from './support/open-load.ts'
 import { postgresCpuSeconds } from './support/postgres-cpu.ts'
 import { numberFlag, printReport } from './support/report.ts'
@@ -32,9 +33,10 @@ try {
   const past = await pastOf(admin)
   const { orders, waybills } = await sizeOf(admin)
   const raw = await rawLookUps(house.engines.server.admin('live'), past.orderIds)
+  const places = await settlePlaces(house)
   const server = await startServer(house)
   const url = `http://127.0.0.1:${server.port}`
-  const mix = openMix(house, past, seed)
+  const mix = openMix(house, past, places, seed)
   const random = seeded(seed + 1)
   const drive = (perSecond: number, forSeconds: number, warmUpSeconds: number): Promise<OpenLoadResult> =>
     driveOpen({
@@ -58,7 +60,10 @@ try {
   const ordinaryLoad = await drive(ordinary, seconds, 1)
   clearInterval(watching)
   const cpuShare = (cpuNow() - before.cpu) / ((performance.now() - before.at) / 1000) / 2
-  const statements = statementsBetween(before.metrics, await readMetrics(url))
+  const after = await readMetrics(url)
+  const statements = statementsBetween(before.metrics, after)
+  const asked = after.cache.asked - before.metrics.cache.asked
+  const hitShare = asked === 0 ? 0 : (after.cache.had - before.metrics.cache.had) / asked
 
   let pushed = ordinaryLoad
   let errors = ordinaryLoad.errors + ordinaryLoad.unanswered
@@ -91,6 +96,7 @@ try {
       { what: '  processor', value: cpuShare * 100, unit: '%', beside: 'bar 70, server and PostgreSQL on 2 cores' },
       { what: '  deepest queue', value: deepest, unit: 'events', beside: 'bar 500' },
       { what: '  slowest statement, 99th percentile', value: slowest?.p99Ms ?? 0, unit: 'ms', beside: `bar 5, ${slowest?.name ?? 'none'}` },
+      { what: '  cache: had what was asked of it', value: hitShare * 100, unit: '%', beside: `bar 80, of ${asked}` },
       { what: 'pushed: highest rate below 100 ms', value: pushed.perSecond, unit: '/s', beside: 'bar 3,000' },
       { what: '  99th percentile there', value: pushed.p99Ms, unit: 'ms' },
       { what: 'memory of the server, peak', value: memoryMb, unit: 'MB' },
@@ -105,6 +111,7 @@ try {
       cpuPercent: cpuShare * 100,
       deepestQueue: deepest,
       slowestStatementP99Ms: slowest?.p99Ms ?? 0,
+      cacheHitPercent: hitShare * 100,
       pushedPerSecond: pushed.perSecond,
       pushedP99Ms: pushed.p99Ms,
       memoryMb,
@@ -145,6 +152,7 @@ async function pastOf(admin: pg.Client): Promise<Past> {
     customers: rows.map(({ customer }) => customer),
     waybillIds: await spread('fulfilment.waybill'),
     routeIds: await spread('routing.route'),
+    salesOrderIds: await spread('warehousing.sales_order'),
   }
 }
 

@@ -4,14 +4,21 @@ export interface Reading {
   readonly statements: ReadonlyMap<string, ReadonlyMap<number, number>>
   /** Events that the slowest consumer has still to take. */
   readonly deepestQueue: number
+  /** Values asked of the cache so far, and how many of them it had. */
+  readonly cache: { readonly asked: number; readonly had: number }
 }
 
 export async function readMetrics(url: string): Promise<Reading> {
   const statements = new Map<string, Map<number, number>>()
   let deepestQueue = 0
+  const cache = { asked: 0, had: 0 }
   for (const line of (await (await fetch(`${url}/metrics`)).text()).split('\n')) {
     const value = Number(line.slice(line.lastIndexOf(' ') + 1))
     if (line.startsWith('throughline_outbox_waiting{')) deepestQueue = Math.max(deepestQueue, value)
+    if (line.startsWith('throughline_cache_reads_total{')) {
+      cache.asked += value
+      if (line.includes('result="hit"')) cache.had += value
+    }
     if (!line.startsWith('throughline_statement_seconds_bucket{')) continue
     const le = /le="([^"]+)"/.exec(line)?.[1]
     const name = /statement="([^"]+)"/.exec(line)?.[1] ?? ''
@@ -20,7 +27,7 @@ export async function readMetrics(url: string): Promise<Reading> {
     of.set(bound, (of.get(bound) ?? 0) + value)
     statements.set(name, of)
   }
-  return { statements, deepestQueue }
+  return { statements, deepestQueue, cache }
 }
 
 /** The 99th percentile of each statement between two readings, ms, interpolated within its bucket; those called too seldom are left out. */
