@@ -29,7 +29,11 @@ export async function openEngines(config: Config, note: (message: string) => voi
     return { server, secrets, about: 'PostgreSQL of DATABASE_URL', close: async () => undefined }
   }
   const embedded = await startEmbeddedPostgres({ dataDir: config.dataDir, note })
-  const server = describeDatabaseServer({ adminUrl: embedded.adminUrl, roleSecret: secrets.roleSecret })
+  const server = describeDatabaseServer({
+    adminUrl: embedded.adminUrl,
+    ...(embedded.socketFolder === undefined ? {} : { socketFolder: embedded.socketFolder }),
+    roleSecret: secrets.roleSecret,
+  })
   return {
     server,
     secrets,

@@ -20,6 +20,8 @@ export interface DatabaseServer {
 export interface DatabaseServerOptions {
   /** Administrator's URL: a role that may create databases and roles. Its path is the database to log into for that. */
   readonly adminUrl: string
+  /** Folder of the server's socket file, for roles to log in through instead of the URL's host. */
+  readonly socketFolder?: string
   /** The server of the shadow database, when it is another one. */
   readonly shadowAdminUrl?: string
   /** `throughline` and `throughline_shadow` unless told. */
@@ -44,7 +46,8 @@ export function describeDatabaseServer(options: DatabaseServerOptions): Database
     loginFor(traffic, context) {
       const user = roleOf(traffic, context)
       const password = createHmac('sha256', options.roleSecret).update(user).digest('base64url')
-      return { ...partsOf(urlOf(traffic)), database: databases[traffic], user, password }
+      const socket = options.socketFolder === undefined ? {} : { host: options.socketFolder }
+      return { ...partsOf(urlOf(traffic)), ...socket, database: databases[traffic], user, password }
     },
   }
 }
