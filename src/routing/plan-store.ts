@@ -1,7 +1,7 @@
 import { invariant } from '#kernel/outcome.ts'
 import { statement, type WriteContext } from '#platform/database.ts'
 import type { Held, Place, Plan, Refusal } from './assign.ts'
-import type { Load } from './capacity/index.ts'
+import { type Load, tellQuotas } from './capacity/index.ts'
 import { type AssignmentState, routeLifeCycle, type RouteState } from './lifecycle.ts'
 import type { AskedAssignment, StoredAssignment } from './routing-store.ts'
 
@@ -137,7 +137,7 @@ export async function writeDecided(
     return { from: `{${path.slice(0, -1).join()}}`, to: `{${path.slice(1).join()}}` }
   })
 
-  const rows = await context.query(writePlan, [
+  const written = context.query(writePlan, [
     newRoutes.map(({ cell }) => cell.zoneId),
     newRoutes.map(({ cell }) => cell.date),
     newRoutes.map(({ cell }) => cell.code),
@@ -204,6 +204,11 @@ export async function writeDecided(
     changedOf.map(({ vehicle }) => vehicle?.vehicleId ?? null),
     changedOf.map(({ why }) => why),
   ])
+  const told = tellQuotas(
+    context,
+    taken.map(([quotaId]) => quotaId),
+  )
+  const [rows] = await Promise.all([written, told])
   if (rows.length !== decided.length) throw new DecidedUnderneath(`${decided.length} assignments decided, ${rows.length} written`)
   invariant(rows[0]?.taken === taken.length && rows[0].filled === filled.length, 'a quota or route moved under the lock of its day')
   return new Map(rows.map((row) => [`${row.waybill_id} ${row.attempt}`, row.route_id]))
@@ -293,7 +298,7 @@ export async function writeReleases(
   const emptied = [...loads]
   const after = emptied.map(([routeId]) => paths.get(routeId) ?? { path: '[]', state: 'ended' as const })
   const noted = [...claims.values()]
-  await context.query(writeReleased, [
+  const written = context.query(writeReleased, [
     emptied.map(([routeId]) => routeId),
     emptied.map(([, load]) => load.weightGrams),
     emptied.map(([, load]) => load.volumeMl),
@@ -315,6 +320,12 @@ export async function writeReleases(
     after.map(({ path, state }) => path === '[]' && routeLifeCycle.canMove(state, 'dropped')),
     after.map(({ state }) => state),
   ])
+  const returned = noted.filter(({ kind }) => kind === 'give_back')
+  const told = tellQuotas(
+    context,
+    returned.map(({ quotaId }) => quotaId),
+  )
+  await Promise.all([written, told])
 }
 
 const insertTombstones = statement<{ waybill_id: number; attempt: number }>(

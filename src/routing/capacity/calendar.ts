@@ -1,5 +1,6 @@
 import { accepted, type Outcome, refused } from '#kernel/outcome.ts'
 import { statement, type WriteContext } from '#platform/database.ts'
+import { tellDays } from './availability.ts'
 import { datesAhead, lockZoneDays, zoneIdsOf } from './days.ts'
 import type { SkuType } from './goods.ts'
 import { unknownZone } from './put-slots.ts'
@@ -191,11 +192,9 @@ export async function openDays(context: WriteContext, { days }: { readonly days:
   const slots = await context.query(slotsToOpen, [dates, context.now])
   let openedSlots = 0
   if (slots.length > 0) {
-    await lockZoneDays(
-      context,
-      slots.map(({ zone_id, date }) => ({ zoneId: zone_id, date })),
-    )
-    const [row] = await context.query(openSlots, [
+    const opening = slots.map(({ zone_id, date }) => ({ zoneId: zone_id, date }))
+    await lockZoneDays(context, opening)
+    const opened = context.query(openSlots, [
       slots.map(({ zone_id }) => zone_id),
       slots.map(({ date }) => date),
       slots.map(({ code }) => code),
@@ -203,15 +202,14 @@ export async function openDays(context: WriteContext, { days }: { readonly days:
       slots.map(({ ends_at }) => ends_at),
       slots.map(({ cut_off_at }) => cut_off_at),
     ])
+    const [[row]] = await Promise.all([opened, tellDays(context, opening)])
     openedSlots = row?.opened ?? 0
   }
   const quotas = await context.query(quotasToOpen, [dates, context.now])
   if (quotas.length === 0) return { slots: openedSlots, quotas: 0 }
-  await lockZoneDays(
-    context,
-    quotas.map(({ zone_id, date }) => ({ zoneId: zone_id, date })),
-  )
-  const [row] = await context.query(openQuotas, [
+  const changing = quotas.map(({ zone_id, date }) => ({ zoneId: zone_id, date }))
+  await lockZoneDays(context, changing)
+  const opened = context.query(openQuotas, [
     quotas.map(({ zone_id }) => zone_id),
     quotas.map(({ date }) => date),
     quotas.map(({ slot_code }) => slot_code),
@@ -219,5 +217,6 @@ export async function openDays(context: WriteContext, { days }: { readonly days:
     quotas.map(({ capacity }) => capacity),
     quotas.map(({ trucks }) => trucks),
   ])
+  const [[row]] = await Promise.all([opened, tellDays(context, changing)])
   return { slots: openedSlots, quotas: row?.opened ?? 0 }
 }

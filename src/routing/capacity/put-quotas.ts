@@ -1,5 +1,6 @@
 import { accepted, type Outcome, refused } from '#kernel/outcome.ts'
 import { statement, type WriteContext } from '#platform/database.ts'
+import { tellDays } from './availability.ts'
 import { lockZoneDays, zoneIdsOf } from './days.ts'
 import type { SkuType } from './goods.ts'
 import { unknownZone } from './put-slots.ts'
@@ -70,7 +71,7 @@ export async function putQuotas(context: WriteContext, commands: readonly PutQuo
   })
   const quotas = [...wanted.values()]
   if (quotas.length > 0) {
-    await context.query(upsertQuotas, [
+    const written = context.query(upsertQuotas, [
       quotas.map(({ zoneId }) => zoneId),
       quotas.map(({ asked }) => asked.date),
       quotas.map(({ asked }) => asked.slotCode),
@@ -78,6 +79,8 @@ export async function putQuotas(context: WriteContext, commands: readonly PutQuo
       quotas.map(({ asked }) => asked.capacity),
       quotas.map(({ asked }) => asked.trucks ?? null),
     ])
+    const days = quotas.map(({ zoneId, asked }) => ({ zoneId, date: asked.date }))
+    await Promise.all([written, tellDays(context, days)])
   }
   return outcomes
 }
