@@ -44,6 +44,9 @@ export const skillsOfTruck: Readonly<Record<SkuType, number>> = { dry: 1, frozen
 /** More doors than that are parted by where they lie: time grows faster than doors. */
 const mostDoors = 500
 const wantedDoors = 400
+/** So few doors have at most 1,957 routes for each kind of truck: all are looked at, which takes milliseconds, and the plan is the cheapest there is. */
+const fewDoors = 6
+const everyRouteOfFew = 50_000
 
 /** Plans a slot of a zone, in parts where it is large. Pure, and the same for the same seed. */
 export function solveSlot(doors: readonly Door[], trucks: readonly Truck[], effort: Effort): SolvedSlot {
@@ -169,7 +172,9 @@ function solvePart(doors: readonly Door[], trucks: readonly Truck[], asked: { pa
   const { part, effort } = asked
   if (part.trucks.length === 0 || part.doors.length === 0) return { routes: new Map(), left: part.doors }
   const { problem, start } = problemOf(doors, trucks, asked)
-  const plan = solve(problem, { seed: effort.seed, iterations: Math.max(1, Math.round(effort.attemptsPerDoor * part.doors.length)), start })
+  const asMuch = Math.max(1, Math.round(effort.attemptsPerDoor * part.doors.length))
+  const isFew = part.doors.length <= fewDoors && effort.attemptsPerDoor > 0
+  const plan = solve(problem, { seed: effort.seed, iterations: isFew ? Math.max(asMuch, everyRouteOfFew) : asMuch, start })
   mustHold(problem, plan)
   const routes = new Map(
     plan.routes.map((route) => {
