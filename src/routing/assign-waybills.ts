@@ -18,6 +18,8 @@ export interface AssignWaybill extends Load {
   /** The slot the customer chose, or null for the first open one. */
   readonly slot: { readonly date: string; readonly code: string } | null
   readonly skuType: SkuType
+  /** When its goods are at the depot, where they are not yet: its truck leaves no sooner. */
+  readonly readyAt?: Date
   readonly actor: string
   readonly commandId: string
 }
@@ -62,11 +64,25 @@ export async function assignWaybills(
 ): Promise<Outcome<AssignedWaybill>[]> {
   if (commands.length === 0) return []
   const wanted = new Map<string, Wanted>()
-  for (const { waybillId, orderId, attempt = 1, destination, slot, skuType, weightGrams, volumeMl, pieces, actor, commandId } of commands) {
+  for (const command of commands) {
+    const { waybillId, orderId, attempt = 1, destination, slot, skuType, weightGrams, volumeMl, pieces, actor, commandId } = command
     const key = `${waybillId} ${attempt}`
     if (wanted.has(key)) continue
     const { lat = null, lng = null, postcode } = destination
-    const asked = { waybillId, attempt, orderId, skuType, weightGrams, volumeMl, pieces, lat, lng, postcode, asked: slot }
+    const asked = {
+      waybillId,
+      attempt,
+      orderId,
+      skuType,
+      weightGrams,
+      volumeMl,
+      pieces,
+      lat,
+      lng,
+      postcode,
+      asked: slot,
+      readyAt: command.readyAt ?? null,
+    }
     wanted.set(key, { asked, before: null, toldReason: null, commandId, actor })
   }
   const located = await locate(context, [...wanted.values()], zones)
@@ -210,7 +226,16 @@ function requestsOf(located: readonly Located[]): { requests: Request[]; zones: 
     zones.set(zone.zoneId, { base, centre, depotId: base?.depotId ?? null })
     const { lat, lng } = want.asked
     const at = lat === null || lng === null ? centre : { lat, lng }
-    return [{ ...want.asked, at, zoneId: zone.zoneId, zoneCode: zone.code }]
+    const { readyAt } = want.asked
+    return [
+      {
+        ...want.asked,
+        ...(readyAt === null ? {} : { ready: Math.ceil(readyAt.getTime() / 1000) }),
+        at,
+        zoneId: zone.zoneId,
+        zoneCode: zone.code,
+      },
+    ]
   })
   return { requests, zones }
 }

@@ -17,6 +17,8 @@ export interface Request extends Load {
   readonly orderId: number
   readonly waybillId: number
   readonly at: Point
+  /** When its goods are at the depot, in seconds since the epoch; absent: they are there. */
+  readonly ready?: number
 }
 
 /** Places that a checkout holds for an order: its waybills take them. */
@@ -215,7 +217,7 @@ export function planAssignments(requests: readonly Request[], board: Board): Pla
     if (chosen === undefined)
       return { code: 'no_vehicle', reason: noVehicle({ cell, request, fitting, late, fleet, ground: groundOf(cell) }) }
     const { truck, insertion } = chosen
-    truck.path.insert(insertion, request.at, request.waybillId)
+    truck.path.insert(insertion, request.at, request)
     truck.changed = true
     truck.load.weightGrams += request.weightGrams
     truck.load.volumeMl += request.volumeMl
@@ -281,7 +283,7 @@ export function bestOf(
     let found: { truck: OpenTruck; insertion: Insertion } | undefined
     for (const truck of near) {
       if ((truck.vehicle.type === request.skuType) !== exact) continue
-      const insertion: Insertion | TooLate = truck.path.bestInsertion(request.at)
+      const insertion: Insertion | TooLate = truck.path.bestInsertion(request.at, request.ready)
       if ('lateSeconds' in insertion) {
         if (late === null || insertion.lateSeconds < late.seconds) late = { truck, seconds: insertion.lateSeconds }
       } else if (found === undefined || insertion.metres < found.insertion.metres) found = { truck, insertion }

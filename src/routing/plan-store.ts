@@ -59,15 +59,15 @@ const writePlan = statement<{ waybill_id: number; attempt: number; route_id: num
      select decided.*, coalesce(decided.known_route_id, opened.id) as route_id
      from unnest($22::bigint[], $23::int[], $24::bigint[], $25::text[], $26::text[], $27::bigint[], $28::bigint[], $29::int[], $30::float8[],
        $31::float8[], $32::text[], $33::text[], $34::text[], $35::bigint[], $36::text[], $37::text[], $38::bigint[], $39::bigint[], $40::bigint[],
-       $41::timestamptz[], $42::text[], $43::text[])
+       $41::timestamptz[], $42::text[], $43::text[], $66::timestamptz[])
        with ordinality as decided (waybill_id, attempt, order_id, state, sku_type, weight_grams, volume_ml, pieces, lat, lng, postcode, asked_date,
-         asked_slot, zone_id, date, slot_code, quota_id, known_route_id, new_vehicle_id, new_starts_at, reason_code, reason, position)
+         asked_slot, zone_id, date, slot_code, quota_id, known_route_id, new_vehicle_id, new_starts_at, reason_code, reason, ready_at, position)
      left join opened on opened.vehicle_id = decided.new_vehicle_id and opened.starts_at = decided.new_starts_at
    ), written as (
      insert into routing.assignment (waybill_id, attempt, order_id, state, sku_type, weight_grams, volume_ml, pieces, lat, lng, postcode,
-       asked_date, asked_slot, zone_id, date, slot_code, quota_id, route_id, reason_code, reason)
+       asked_date, asked_slot, ready_at, zone_id, date, slot_code, quota_id, route_id, reason_code, reason)
      select waybill_id, attempt, order_id, state, sku_type, weight_grams, volume_ml, pieces, lat, lng, postcode,
-       asked_date, asked_slot, zone_id, date, slot_code, quota_id, route_id, reason_code, reason
+       asked_date, asked_slot, ready_at, zone_id, date, slot_code, quota_id, route_id, reason_code, reason
      from decided order by position
      on conflict (waybill_id, attempt) do update set state = excluded.state, version = assignment.version + 1, zone_id = excluded.zone_id,
        date = excluded.date, slot_code = excluded.slot_code, quota_id = excluded.quota_id, route_id = excluded.route_id,
@@ -203,6 +203,7 @@ export async function writeDecided(
     changedOf.map(({ times }) => times.to),
     changedOf.map(({ vehicle }) => vehicle?.vehicleId ?? null),
     changedOf.map(({ why }) => why),
+    decided.map(({ asked }) => asked.readyAt),
   ])
   const told = tellQuotas(
     context,

@@ -13,6 +13,8 @@ export interface AskedAssignment extends Load {
   readonly lng: number | null
   readonly postcode: string
   readonly asked: { readonly date: string; readonly code: string } | null
+  /** When its goods are at the depot; null: they are there. */
+  readonly readyAt: Date | null
 }
 
 export interface StoredAssignment extends AskedAssignment {
@@ -43,6 +45,7 @@ interface AssignmentRow {
   postcode: string
   asked_date: string | null
   asked_slot: string | null
+  ready_at: Date | null
   zone_id: number | null
   date: string | null
   slot_code: string | null
@@ -55,7 +58,7 @@ interface AssignmentRow {
 }
 
 const assignmentColumns = `assignment.waybill_id, attempt, order_id, assignment.state, sku_type, assignment.weight_grams, assignment.volume_ml,
-  assignment.pieces, lat, lng, postcode, asked_date, asked_slot, assignment.zone_id, assignment.date, assignment.slot_code, quota_id, route_id,
+  assignment.pieces, lat, lng, postcode, asked_date, asked_slot, ready_at, assignment.zone_id, assignment.date, assignment.slot_code, quota_id, route_id,
   route.vehicle_id, reason_code, reason,
   (select cut_off_at from routing.slot where slot.zone_id = assignment.zone_id and slot.date = assignment.date and slot.code = assignment.slot_code) as cut_off_at`
 
@@ -73,6 +76,7 @@ function assignmentOf(row: AssignmentRow): StoredAssignment {
     lng: row.lng,
     postcode: row.postcode,
     asked: row.asked_date === null || row.asked_slot === null ? null : { date: row.asked_date, code: row.asked_slot },
+    readyAt: row.ready_at,
     zoneId: row.zone_id,
     date: row.date,
     slotCode: row.slot_code,

@@ -1,10 +1,13 @@
 import { accepted, invariant, type Outcome, refused } from '#kernel/outcome.ts'
+import type { Traffic } from '#platform/request-context.ts'
 import type { ContextDatabase, Scope, WriteContext } from '#platform/database.ts'
 import { loadFleet } from './board-store.ts'
 import { type CurrentZones, datesAhead, type Zone } from './capacity/index.ts'
 import { type CommittedSlot, commitPlan } from './commit-plan.ts'
 import { planDay } from './plan-day.ts'
 import type { PlanWorkers } from './plan-workers.ts'
+import type { Roads } from './roads.ts'
+import { withRoads } from './picture-roads.ts'
 import type { SlotPlan } from './plan-zone.ts'
 import {
   askToCommit,
@@ -57,6 +60,8 @@ export interface PlannerDeps {
   readonly database: ContextDatabase
   readonly zones: CurrentZones
   readonly workers: PlanWorkers
+  /** Null: ways are great circles. */
+  readonly roads: Readonly<Record<Traffic, Roads>> | null
 }
 
 const standard = { seed: 1, attemptsPerDoor: 5, moveCost: 300 } as const
@@ -75,7 +80,7 @@ const nothing: RunTotals = { zones: 0, assigned: 0, unassigned: 0, routes: 0, co
  * Runs of ADRA: each zone is planned by itself in a worker, with trucks of its own; what lacks trucks is planned again with those that are left; each slot is
  * committed by itself. One run at a time for a zone and date. The process goes on answering meanwhile.
  */
-export function openRuns({ database, zones: currentZones, workers }: PlannerDeps) {
+export function openRuns({ database, zones: currentZones, workers, roads }: PlannerDeps) {
   const busyZones = (zones: readonly Zone[], busy: readonly number[]) => {
     const codes = zones.filter(({ zoneId }) => busy.includes(zoneId)).map(({ code }) => code)
     return refused('routing.run_under_way', `another run plans ${codes.slice(0, 10).join(', ')} now`, '/zoneCodes')
@@ -110,7 +115,11 @@ export function openRuns({ database, zones: currentZones, workers }: PlannerDeps
         depotId: base?.depotId ?? null,
         waybills: demand.get(zoneId) ?? { dry: 0, frozen: 0, mixed: 0 },
       })),
-      pictureOf: (zoneId) => database.read(scope, (context) => loadPicture(context, byId.get(zoneId) as Zone, date)),
+      async pictureOf(zoneId) {
+        const picture = await database.read(scope, (context) => loadPicture(context, byId.get(zoneId) as Zone, date))
+        // Outside of the read: no connection waits for the roads.
+        return roads === null ? picture : withRoads(picture, fleet, roads[scope.traffic])
+      },
       async finished(_, plans) {
         totals = add(totals, plans)
         await database.write(scope, (context) => storePlans(context, runId, plans))
