@@ -69,6 +69,8 @@ export interface Board {
   readonly held: readonly Held[]
   /** Where trucks that have a depot of their own do not say it: base and middle of each zone. */
   readonly zones: ReadonlyMap<number, Ground>
+  /** Zones that have agreed to help a zone out with their trucks, in the order in which they are asked. */
+  readonly helpers?: ReadonlyMap<number, readonly { readonly zoneId: number; readonly code: string }[]>
   /** Null until it is needed: most batches fit on routes that are open. */
   readonly fleet: FleetFacts | null
 }
@@ -225,13 +227,41 @@ export function planAssignments(requests: readonly Request[], board: Board): Pla
     return truck
   }
 
+  /** The same hours in a zone that has agreed to help out: its open routes, a larger truck there, or one more. The place stays one of the own zone's quota. */
+  const takeElsewhere = (cell: Cell, request: Request, own: Refusal): OpenTruck | Refusal => {
+    const reasons = [own.reason]
+    for (const { zoneId, code } of board.helpers?.get(cell.zoneId) ?? []) {
+      const there = (cells.get(`${zoneId} ${request.skuType}`) ?? []).find(
+        ({ date, startsAt, endsAt }) =>
+          date === cell.date && startsAt.getTime() === cell.startsAt.getTime() && endsAt.getTime() === cell.endsAt.getTime(),
+      )
+      if (there === undefined) {
+        reasons.push(`zone ${code} has no slot of the same hours`)
+        continue
+      }
+      if (there.cutOffAt <= board.now) {
+        reasons.push(`zone ${code} closed its slot at ${there.cutOffAt.toISOString()}`)
+        continue
+      }
+      const truck = takeTruck(there, request)
+      if (!('reason' in truck)) {
+        truck.why = `${truck.why}; carries waybill ${request.waybillId} for zone ${request.zoneCode}: ${own.reason}`
+        return truck
+      }
+      if (needsFleet) return truck
+      reasons.push(`zone ${code}: ${truck.reason}`)
+    }
+    return { ...own, reason: reasons.join('; ') }
+  }
+
   const placeIn = (cell: Cell, request: Request): Place | Refusal => {
     const hold = heldFor(request, cell.quota?.quotaId)
     // What is held counts as used, so that only its own order finds it free.
     const closed = closedReason(cell, { request, now: board.now, used: (used.get(cell) ?? 0) - (hold === null ? 0 : 1) })
     if (closed !== undefined) return closed
     invariant(cell.quota, 'a cell without quota was refused above')
-    const truck = takeTruck(cell, request)
+    const own = takeTruck(cell, request)
+    const truck = 'reason' in own && !needsFleet ? takeElsewhere(cell, request, own) : own
     if ('reason' in truck) return truck
     if (hold === null) used.set(cell, (used.get(cell) ?? 0) + 1)
     else heldLeft.set(hold, (heldLeft.get(hold) ?? 0) - 1)

@@ -66,6 +66,7 @@ export function openRouting({ database, workers = 2, roads }: RoutingDeps) {
     zones,
     workers: openPlanWorkers(workers),
     roads: roads === undefined ? null : { live: openRoads(roads, 'live'), shadow: openRoads(roads, 'shadow') },
+    retry: (context, page) => retryUnassigned(context, page, zones),
   })
   return {
     ...capacity,

@@ -229,9 +229,15 @@ export interface Released {
   readonly actor: string
 }
 
-const lockForRelease = statement<{ waybill_id: number; attempt: number; state: AssignmentState; before_cut_off: boolean | null }>(
+const lockForRelease = statement<{
+  waybill_id: number
+  attempt: number
+  state: AssignmentState
+  route_id: number | null
+  before_cut_off: boolean | null
+}>(
   'routing.lock_for_release',
-  `select waybill_id, attempt, assignment.state,
+  `select waybill_id, attempt, assignment.state, assignment.route_id,
      (select slot.cut_off_at > $2 from routing.slot where slot.zone_id = assignment.zone_id and slot.date = assignment.date
         and slot.code = assignment.slot_code) as before_cut_off
    from routing.assignment where waybill_id = any($1::bigint[]) order by waybill_id, attempt for update`,
@@ -241,9 +247,14 @@ const lockForRelease = statement<{ waybill_id: number; attempt: number; state: A
 export async function lockAssignments(
   context: WriteContext,
   waybillIds: readonly number[],
-): Promise<Map<string, { state: AssignmentState; beforeCutOff: boolean }>> {
+): Promise<Map<string, { state: AssignmentState; routeId: number | null; beforeCutOff: boolean }>> {
   const rows = await context.query(lockForRelease, [waybillIds, context.now])
-  return new Map(rows.map((row) => [`${row.waybill_id} ${row.attempt}`, { state: row.state, beforeCutOff: row.before_cut_off ?? false }]))
+  return new Map(
+    rows.map((row) => [
+      `${row.waybill_id} ${row.attempt}`,
+      { state: row.state, routeId: row.route_id, beforeCutOff: row.before_cut_off ?? false },
+    ]),
+  )
 }
 
 const writeReleased = statement(
