@@ -144,14 +144,14 @@ interface Located {
   readonly want: Wanted
   readonly zone: Zone | undefined
   /** Zones that may help out, in order. */
-  readonly helpers: readonly Zone[]
+  readonly neighbours: readonly Zone[]
 }
 
 async function locate(context: WriteContext, wanted: readonly Wanted[], currentZones: CurrentZones): Promise<Located[]> {
   const zones = await currentZones(context)
   return wanted.map((want) => {
     const zone = zones.locate(want.asked)
-    return { want, zone, helpers: (zone?.helpers ?? []).flatMap((code) => zones.byCode(code) ?? []) }
+    return { want, zone, neighbours: (zone?.neighbours ?? []).flatMap((code) => zones.byCode(code) ?? []) }
   })
 }
 
@@ -160,17 +160,17 @@ async function lockFor(context: WriteContext, located: readonly Located[]): Prom
   const ahead = datesAhead(context.now, horizonDays)
   await lockZoneDays(
     context,
-    located.flatMap(({ want: { asked }, zone, helpers }) => {
+    located.flatMap(({ want: { asked }, zone, neighbours }) => {
       if (zone === undefined) return []
       const dates = asked.asked === null ? ahead : [asked.asked.date]
-      return [zone, ...helpers].flatMap(({ zoneId }) => dates.map((date) => ({ zoneId, date })))
+      return [zone, ...neighbours].flatMap(({ zoneId }) => dates.map((date) => ({ zoneId, date })))
     }),
   )
 }
 
 async function decide(context: WriteContext, located: readonly Located[]): Promise<Map<string, AssignedWaybill>> {
   if (located.length === 0) return new Map()
-  const { requests, zones, helpers } = requestsOf(located)
+  const { requests, zones, neighbours } = requestsOf(located)
   const demands = new Map(requests.map((one) => [`${one.zoneId} ${one.skuType} ${one.asked?.date} ${one.asked?.code}`, one]))
   const ahead = datesAhead(context.now, horizonDays)
   const held = await loadHeld(
@@ -178,7 +178,7 @@ async function decide(context: WriteContext, located: readonly Located[]): Promi
     requests.map(({ orderId }) => orderId),
   )
   // The same slots of zones that may help out: looked at only when the own routes were not enough.
-  const elsewhere = [...demands.values()].flatMap((one) => (helpers.get(one.zoneId) ?? []).map(({ zoneId }) => ({ ...one, zoneId })))
+  const elsewhere = [...demands.values()].flatMap((one) => (neighbours.get(one.zoneId) ?? []).map(({ zoneId }) => ({ ...one, zoneId })))
   const look = async (slots: number, withFleet: boolean): Promise<Plan> => {
     const cells = await loadCells(context, [...demands.values(), ...(withFleet ? elsewhere : [])], {
       from: ahead[0] ?? '',
@@ -188,7 +188,7 @@ async function decide(context: WriteContext, located: readonly Located[]): Promi
     const routes = await loadRoutes(context, cells)
     const dates = cells.map(({ date }) => date)
     const fleet = withFleet ? await loadFleet(context, { dates, zoneIds: cells.map(({ zoneId }) => zoneId) }) : null
-    return planAssignments(requests, { now: context.now, cells, routes, held, zones, fleet, helpers })
+    return planAssignments(requests, { now: context.now, cells, routes, held, zones, fleet, neighbours })
   }
   // Most waybills fit on routes that are open in the slot they ask for or the next ones; only for those that do not is all looked at.
   let plan = await look(firstSlots, false)
@@ -236,16 +236,20 @@ const groundOf = ({ base, centre }: Zone): Ground => ({
   depotId: base?.depotId ?? null,
 })
 
-function requestsOf(located: readonly Located[]): { requests: Request[]; zones: Board['zones']; helpers: NonNullable<Board['helpers']> } {
+function requestsOf(located: readonly Located[]): {
+  requests: Request[]
+  zones: Board['zones']
+  neighbours: NonNullable<Board['neighbours']>
+} {
   const zones = new Map<number, Ground>()
-  const helpers = new Map<number, readonly Zone[]>()
-  const requests = located.flatMap(({ want, zone, helpers: own }): Request[] => {
+  const neighbours = new Map<number, readonly Zone[]>()
+  const requests = located.flatMap(({ want, zone, neighbours: own }): Request[] => {
     if (zone === undefined || waits(want, zone)) return []
     const ground = groundOf(zone)
     const { centre } = ground
     zones.set(zone.zoneId, ground)
-    helpers.set(zone.zoneId, own)
-    for (const helper of own) zones.set(helper.zoneId, groundOf(helper))
+    neighbours.set(zone.zoneId, own)
+    for (const neighbour of own) zones.set(neighbour.zoneId, groundOf(neighbour))
     const { lat, lng } = want.asked
     const at = lat === null || lng === null ? centre : { lat, lng }
     const { readyAt } = want.asked
@@ -259,7 +263,7 @@ function requestsOf(located: readonly Located[]): { requests: Request[]; zones: 
       },
     ]
   })
-  return { requests, zones, helpers }
+  return { requests, zones, neighbours }
 }
 
 function noZone({ lat, lng, postcode }: AskedAssignment): Refusal {

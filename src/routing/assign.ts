@@ -70,7 +70,7 @@ export interface Board {
   /** Where trucks that have a depot of their own do not say it: base and middle of each zone. */
   readonly zones: ReadonlyMap<number, Ground>
   /** Zones that have agreed to help a zone out with their trucks, in the order in which they are asked. */
-  readonly helpers?: ReadonlyMap<number, readonly { readonly zoneId: number; readonly code: string }[]>
+  readonly neighbours?: ReadonlyMap<number, readonly { readonly zoneId: number; readonly code: string }[]>
   /** Null until it is needed: most batches fit on routes that are open. */
   readonly fleet: FleetFacts | null
 }
@@ -228,9 +228,9 @@ export function planAssignments(requests: readonly Request[], board: Board): Pla
   }
 
   /** The same hours in a zone that has agreed to help out: its open routes, a larger truck there, or one more. The place stays one of the own zone's quota. */
-  const takeElsewhere = (cell: Cell, request: Request, own: Refusal): OpenTruck | Refusal => {
+  const takeNextDoor = (cell: Cell, request: Request, own: Refusal): OpenTruck | Refusal => {
     const reasons = [own.reason]
-    for (const { zoneId, code } of board.helpers?.get(cell.zoneId) ?? []) {
+    for (const { zoneId, code } of board.neighbours?.get(cell.zoneId) ?? []) {
       const there = (cells.get(`${zoneId} ${request.skuType}`) ?? []).find(
         ({ date, startsAt, endsAt }) =>
           date === cell.date && startsAt.getTime() === cell.startsAt.getTime() && endsAt.getTime() === cell.endsAt.getTime(),
@@ -261,7 +261,7 @@ export function planAssignments(requests: readonly Request[], board: Board): Pla
     if (closed !== undefined) return closed
     invariant(cell.quota, 'a cell without quota was refused above')
     const own = takeTruck(cell, request)
-    const truck = 'reason' in own && !needsFleet ? takeElsewhere(cell, request, own) : own
+    const truck = 'reason' in own && !needsFleet ? takeNextDoor(cell, request, own) : own
     if ('reason' in truck) return truck
     if (hold === null) used.set(cell, (used.get(cell) ?? 0) + 1)
     else heldLeft.set(hold, (heldLeft.get(hold) ?? 0) - 1)

@@ -45,11 +45,11 @@ const zone = (code: string, west: number, more: object) => ({
   },
 })
 
-async function settle({ helpers = ['B'], planning = 'incremental', capacity = 50 } = {}) {
+async function settle({ neighbours = ['B'], planning = 'incremental', capacity = 50 } = {}) {
   const depots = [0.05, 0.12].map((lng, at) => ({ code: `D-${'AB'[at]}`, name: 'D', timeZone: 'UTC', lat: 40.05, lng }))
   await write((context) => routing.putDepots(context, depots))
   const [imported] = await write((context) =>
-    routing.importZones(context, [{ features: [zone('A', 0, { helpers, planning }), zone('B', 0.1, { planning })] }]),
+    routing.importZones(context, [{ features: [zone('A', 0, { neighbours, planning }), zone('B', 0.1, { planning })] }]),
   )
   expect(imported?.ok && imported.value.features.every(({ ok }) => ok)).toBe(true)
   const slots = ['A', 'B'].flatMap((zoneCode) =>
@@ -139,15 +139,15 @@ it('then another slot for those that take any, and last the queue with the numbe
 })
 
 it('without an agreement nobody helps, and an agreement with nobody is refused by its field', async () => {
-  await settle({ helpers: [] })
+  await settle({ neighbours: [] })
   await assign([1, 2, 3].map((id) => waybill(id, 0.09)))
   expect((await ridesOf()).map(({ truck }) => truck)).toEqual(['T-A', 'T-A', null])
   const [imported] = await write((context) =>
-    routing.importZones(context, [{ features: [zone('A', 0, { helpers: ['B', 'Z'] }), zone('B', 0.1, { helpers: ['B'] })] }]),
+    routing.importZones(context, [{ features: [zone('A', 0, { neighbours: ['B', 'Z'] }), zone('B', 0.1, { neighbours: ['B'] })] }]),
   )
   expect(imported?.ok && imported.value.features.map((one) => (one.ok ? 'ok' : `${one.error.code} ${one.error.field}`))).toEqual([
-    'routing.unknown_zone /features/0/properties/helpers/1',
-    'routing.bad_zone /features/1/properties/helpers',
+    'routing.unknown_zone /features/0/properties/neighbours/1',
+    'routing.bad_zone /features/1/properties/neighbours',
   ])
 })
 

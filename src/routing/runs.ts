@@ -134,7 +134,7 @@ export function openRuns({ database, zones: currentZones, workers, roads, retry 
 
   /** Zones are planned apart. What a zone has no truck for is asked of those that have agreed to help it out, one by one as if it came now. */
   const askNeighbours = async (scope: Scope, zones: readonly Zone[], by: { runId: number; actor: string }): Promise<number> => {
-    const zoneIds = zones.flatMap(({ zoneId, helpers }) => (helpers.length === 0 ? [] : [zoneId]))
+    const zoneIds = zones.flatMap(({ zoneId, neighbours }) => (neighbours.length === 0 ? [] : [zoneId]))
     if (zoneIds.length === 0) return 0
     let helped = 0
     for (let after: number | null = 0; after !== null; ) {

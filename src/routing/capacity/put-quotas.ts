@@ -31,7 +31,7 @@ const upsertQuotas = statement(
    select * from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::int[], $6::int[])
      as asked (zone_id, date, slot_code, sku_type, capacity, trucks)
    order by zone_id, date, slot_code, sku_type
-   on conflict (zone_id, date, slot_code, sku_type) do update set capacity = excluded.capacity, trucks = excluded.trucks, by_rule = false`,
+   on conflict (zone_id, date, slot_code, sku_type) do update set capacity = excluded.capacity, trucks = excluded.trucks, why = null, by_rule = false`,
 )
 
 /** Sets how many waybills of one SKU type a slot takes. It cannot go below what is taken already. Set for a date, it follows its weekday's rule no more. Locks zone days. */

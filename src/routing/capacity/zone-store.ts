@@ -14,7 +14,7 @@ const selectZones = statement<{
   polygons: Polygon[] | null
   district: string | null
   planning: 'incremental' | 'wave'
-  helpers: string[]
+  neighbours: string[]
   depot_id: number | null
   depot: string | null
   depot_time_zone: string | null
@@ -22,7 +22,7 @@ const selectZones = statement<{
   lng: number | null
 }>(
   'routing.zones',
-  `select zone.id, zone.code, zone.name, zone.time_zone, zone.postcodes, zone.polygons, zone.planning, zone.helpers, district.code as district,
+  `select zone.id, zone.code, zone.name, zone.time_zone, zone.postcodes, zone.polygons, zone.planning, zone.neighbours, district.code as district,
      depot.id as depot_id, depot.code as depot, depot.time_zone as depot_time_zone, depot.lat, depot.lng
    from routing.zone left join routing.zone as district on district.id = zone.district_id
    left join routing.depot on depot.id = coalesce(zone.depot_id, district.depot_id)
@@ -43,7 +43,22 @@ export function openZoneCache(): CurrentZones {
     const map = buildZoneMap(
       row.version,
       zones.map(
-        ({ id, code, name, time_zone, postcodes, polygons, planning, helpers, district, depot_id, depot, depot_time_zone, lat, lng }) => {
+        ({
+          id,
+          code,
+          name,
+          time_zone,
+          postcodes,
+          polygons,
+          planning,
+          neighbours,
+          district,
+          depot_id,
+          depot,
+          depot_time_zone,
+          lat,
+          lng,
+        }) => {
           const base =
             depot_id === null || depot === null || depot_time_zone === null || lat === null || lng === null
               ? null
@@ -59,7 +74,7 @@ export function openZoneCache(): CurrentZones {
             district,
             depot,
             planning,
-            helpers,
+            neighbours,
             base,
             centre: centreOf(polygons),
           }
