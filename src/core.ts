@@ -43,6 +43,7 @@ import { type Contexts, checkAll, houseScope } from './check.ts'
 import type { Engines } from './engines.ts'
 import type { SandboxEngine } from '#partners/sandbox-pg/index.ts'
 import { openGateways } from './gateways.ts'
+import { roadsOf } from './road-service.ts'
 import { openPartnerExchange, type PartnerExchange } from './partner-exchange.ts'
 import { defineJobs } from './rounds.ts'
 
@@ -131,7 +132,11 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
     log: ({ message, error }) => log.warn({ err: error }, message),
   })
   const fulfilment = openFulfilment()
-  const routing = openRouting({ database: databases.of('routing'), workers: Math.min(4, Math.max(1, availableParallelism() - 1)) })
+  const routing = openRouting({
+    database: databases.of('routing'),
+    workers: Math.min(4, Math.max(1, availableParallelism() - 1)),
+    ...roadsOf(config, metrics, log),
+  })
   const tracking = openTracking()
   const containers = openContainers({
     async findWaybills(scope, waybillIds) {

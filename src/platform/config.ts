@@ -92,6 +92,19 @@ export const configSchema = Type.Object(
     amqpUrl: Type.Optional(
       url('RabbitMQ that carries messages to and from partners; without it they wait in PostgreSQL', 'amqp|amqps', 'url'),
     ),
+    osrmUrl: Type.Optional(
+      url(
+        'table service with the interface of OSRM, for ways by road in runs of the planner; without it ways are great circles',
+        'http|https',
+      ),
+    ),
+    osrmProfile: text({ about: 'profile that the table service is asked for', expects: 'a name such as driving' }, '^[A-Za-z0-9_-]+$'),
+    osrmTimeoutMs: number({ about: 'longest time that the table of one cluster may take, all of its calls' }, 100, 60_000),
+    osrmPlacesPerCall: number(
+      { about: 'most places in one call to the table service; osrm-routed allows 100 unless told otherwise' },
+      2,
+      10_000,
+    ),
     hotFolder: Type.Optional(
       text({ about: 'folder that is watched for files of orders (TSV, CSV); without it none is', expects: 'a path of a folder' }),
     ),
@@ -183,6 +196,9 @@ const defaults = {
   gateways: 'sandbox,borealis,meridian,cobalt',
   commandQueueMost: 10_000,
   webhookTimeoutMs: 10_000,
+  osrmProfile: 'driving',
+  osrmTimeoutMs: 10_000,
+  osrmPlacesPerCall: 100,
   confirmAfterDays: 14,
   acknowledgeWithinMin: 30,
   pickWithinMin: 120,

@@ -18,6 +18,8 @@ export interface AssignWaybill extends Load {
   /** The slot the customer chose, or null for the first open one. */
   readonly slot: { readonly date: string; readonly code: string } | null
   readonly skuType: SkuType
+  /** When its goods are at the depot, where they are not yet: its truck leaves no sooner. */
+  readonly readyAt?: Date
   readonly actor: string
   readonly commandId: string
 }
@@ -62,11 +64,25 @@ export async function assignWaybills(
 ): Promise<Outcome<AssignedWaybill>[]> {
   if (commands.length === 0) return []
   const wanted = new Map<string, Wanted>()
-  for (const { waybillId, orderId, attempt = 1, destination, slot, skuType, weightGrams, volumeMl, pieces, actor, commandId } of commands) {
+  for (const command of commands) {
+    const { waybillId, orderId, attempt = 1, destination, slot, skuType, weightGrams, volumeMl, pieces, actor, commandId } = command
     const key = `${waybillId} ${attempt}`
     if (wanted.has(key)) continue
     const { lat = null, lng = null, postcode } = destination
-    const asked = { waybillId, attempt, orderId, skuType, weightGrams, volumeMl, pieces, lat, lng, postcode, asked: slot }
+    const asked = {
+      waybillId,
+      attempt,
+      orderId,
+      skuType,
+      weightGrams,
+      volumeMl,
+      pieces,
+      lat,
+      lng,
+      postcode,
+      asked: slot,
+      readyAt: command.readyAt ?? null,
+    }
     wanted.set(key, { asked, before: null, toldReason: null, commandId, actor })
   }
   const located = await locate(context, [...wanted.values()], zones)
@@ -94,6 +110,8 @@ export interface RetryUnassigned {
   /** Cursor: waybill ids above this one. */
   readonly after?: number
   readonly limit?: number
+  /** Only these zones. */
+  readonly zoneIds?: readonly number[]
   readonly actor: string
   readonly commandId: string
 }
@@ -107,8 +125,8 @@ export interface Retried {
 
 /** Tries waiting waybills again, a page at a time; for after a change of zones, slots, quotas or trucks. */
 export async function retryUnassigned(context: WriteContext, command: RetryUnassigned, zones: CurrentZones): Promise<Outcome<Retried>> {
-  const { reasonCodes = null, after = 0, limit = 500, actor, commandId } = command
-  const page = await waitingAssignments(context, { after, reasonCodes, limit })
+  const { reasonCodes = null, after = 0, limit = 500, zoneIds = null, actor, commandId } = command
+  const page = await waitingAssignments(context, { after, reasonCodes, limit, zoneIds })
   const want = (one: StoredAssignment): Wanted => ({ asked: one, before: 'waiting', toldReason: one.reason, commandId, actor })
   await lockFor(context, await locate(context, page.map(want), zones))
   // Read again under the lock: another caller may have placed or released some meanwhile.
@@ -125,41 +143,52 @@ export async function retryUnassigned(context: WriteContext, command: RetryUnass
 interface Located {
   readonly want: Wanted
   readonly zone: Zone | undefined
+  /** Zones that may help out, in order. */
+  readonly neighbours: readonly Zone[]
 }
 
 async function locate(context: WriteContext, wanted: readonly Wanted[], currentZones: CurrentZones): Promise<Located[]> {
   const zones = await currentZones(context)
-  return wanted.map((want) => ({ want, zone: zones.locate(want.asked) }))
+  return wanted.map((want) => {
+    const zone = zones.locate(want.asked)
+    return { want, zone, neighbours: (zone?.neighbours ?? []).flatMap((code) => zones.byCode(code) ?? []) }
+  })
 }
 
-/** Locks the days that may be used: of one without a chosen slot, all of its zone up to the horizon. */
+/** Locks the days that may be used: of one without a chosen slot, all of its zone up to the horizon; and those of zones that may help out. */
 async function lockFor(context: WriteContext, located: readonly Located[]): Promise<void> {
   const ahead = datesAhead(context.now, horizonDays)
   await lockZoneDays(
     context,
-    located.flatMap(({ want: { asked }, zone }) => {
+    located.flatMap(({ want: { asked }, zone, neighbours }) => {
       if (zone === undefined) return []
       const dates = asked.asked === null ? ahead : [asked.asked.date]
-      return dates.map((date) => ({ zoneId: zone.zoneId, date }))
+      return [zone, ...neighbours].flatMap(({ zoneId }) => dates.map((date) => ({ zoneId, date })))
     }),
   )
 }
 
 async function decide(context: WriteContext, located: readonly Located[]): Promise<Map<string, AssignedWaybill>> {
   if (located.length === 0) return new Map()
-  const { requests, zones } = requestsOf(located)
+  const { requests, zones, neighbours } = requestsOf(located)
   const demands = new Map(requests.map((one) => [`${one.zoneId} ${one.skuType} ${one.asked?.date} ${one.asked?.code}`, one]))
   const ahead = datesAhead(context.now, horizonDays)
   const held = await loadHeld(
     context,
     requests.map(({ orderId }) => orderId),
   )
+  // The same slots of zones that may help out: looked at only when the own routes were not enough.
+  const elsewhere = [...demands.values()].flatMap((one) => (neighbours.get(one.zoneId) ?? []).map(({ zoneId }) => ({ ...one, zoneId })))
   const look = async (slots: number, withFleet: boolean): Promise<Plan> => {
-    const cells = await loadCells(context, [...demands.values()], { from: ahead[0] ?? '', to: ahead.at(-1) ?? '', mostSlots: slots })
+    const cells = await loadCells(context, [...demands.values(), ...(withFleet ? elsewhere : [])], {
+      from: ahead[0] ?? '',
+      to: ahead.at(-1) ?? '',
+      mostSlots: slots,
+    })
     const routes = await loadRoutes(context, cells)
     const dates = cells.map(({ date }) => date)
     const fleet = withFleet ? await loadFleet(context, { dates, zoneIds: cells.map(({ zoneId }) => zoneId) }) : null
-    return planAssignments(requests, { now: context.now, cells, routes, held, zones, fleet })
+    return planAssignments(requests, { now: context.now, cells, routes, held, zones, fleet, neighbours })
   }
   // Most waybills fit on routes that are open in the slot they ask for or the next ones; only for those that do not is all looked at.
   let plan = await look(firstSlots, false)
@@ -201,18 +230,40 @@ const awaitsRun = ({ code }: Zone): Refusal => ({
   reason: `zone ${code} is planned in waves: it waits for the next run`,
 })
 
-function requestsOf(located: readonly Located[]): { requests: Request[]; zones: Board['zones'] } {
+const groundOf = ({ base, centre }: Zone): Ground => ({
+  base,
+  centre: centre ?? base ?? { lat: 0, lng: 0 },
+  depotId: base?.depotId ?? null,
+})
+
+function requestsOf(located: readonly Located[]): {
+  requests: Request[]
+  zones: Board['zones']
+  neighbours: NonNullable<Board['neighbours']>
+} {
   const zones = new Map<number, Ground>()
-  const requests = located.flatMap(({ want, zone }): Request[] => {
+  const neighbours = new Map<number, readonly Zone[]>()
+  const requests = located.flatMap(({ want, zone, neighbours: own }): Request[] => {
     if (zone === undefined || waits(want, zone)) return []
-    const { base } = zone
-    const centre = zone.centre ?? base ?? { lat: 0, lng: 0 }
-    zones.set(zone.zoneId, { base, centre, depotId: base?.depotId ?? null })
+    const ground = groundOf(zone)
+    const { centre } = ground
+    zones.set(zone.zoneId, ground)
+    neighbours.set(zone.zoneId, own)
+    for (const neighbour of own) zones.set(neighbour.zoneId, groundOf(neighbour))
     const { lat, lng } = want.asked
     const at = lat === null || lng === null ? centre : { lat, lng }
-    return [{ ...want.asked, at, zoneId: zone.zoneId, zoneCode: zone.code }]
+    const { readyAt } = want.asked
+    return [
+      {
+        ...want.asked,
+        ...(readyAt === null ? {} : { ready: Math.ceil(readyAt.getTime() / 1000) }),
+        at,
+        zoneId: zone.zoneId,
+        zoneCode: zone.code,
+      },
+    ]
   })
-  return { requests, zones }
+  return { requests, zones, neighbours }
 }
 
 function noZone({ lat, lng, postcode }: AskedAssignment): Refusal {

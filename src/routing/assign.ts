@@ -17,6 +17,8 @@ export interface Request extends Load {
   readonly orderId: number
   readonly waybillId: number
   readonly at: Point
+  /** When its goods are at the depot, in seconds since the epoch; absent: they are there. */
+  readonly ready?: number
 }
 
 /** Places that a checkout holds for an order: its waybills take them. */
@@ -67,6 +69,8 @@ export interface Board {
   readonly held: readonly Held[]
   /** Where trucks that have a depot of their own do not say it: base and middle of each zone. */
   readonly zones: ReadonlyMap<number, Ground>
+  /** Zones that have agreed to help a zone out with their trucks, in the order in which they are asked. */
+  readonly neighbours?: ReadonlyMap<number, readonly { readonly zoneId: number; readonly code: string }[]>
   /** Null until it is needed: most batches fit on routes that are open. */
   readonly fleet: FleetFacts | null
 }
@@ -215,12 +219,39 @@ export function planAssignments(requests: readonly Request[], board: Board): Pla
     if (chosen === undefined)
       return { code: 'no_vehicle', reason: noVehicle({ cell, request, fitting, late, fleet, ground: groundOf(cell) }) }
     const { truck, insertion } = chosen
-    truck.path.insert(insertion, request.at, request.waybillId)
+    truck.path.insert(insertion, request.at, request)
     truck.changed = true
     truck.load.weightGrams += request.weightGrams
     truck.load.volumeMl += request.volumeMl
     truck.load.pieces += request.pieces
     return truck
+  }
+
+  /** The same hours in a zone that has agreed to help out: its open routes, a larger truck there, or one more. The place stays one of the own zone's quota. */
+  const takeNextDoor = (cell: Cell, request: Request, own: Refusal): OpenTruck | Refusal => {
+    const reasons = [own.reason]
+    for (const { zoneId, code } of board.neighbours?.get(cell.zoneId) ?? []) {
+      const there = (cells.get(`${zoneId} ${request.skuType}`) ?? []).find(
+        ({ date, startsAt, endsAt }) =>
+          date === cell.date && startsAt.getTime() === cell.startsAt.getTime() && endsAt.getTime() === cell.endsAt.getTime(),
+      )
+      if (there === undefined) {
+        reasons.push(`zone ${code} has no slot of the same hours`)
+        continue
+      }
+      if (there.cutOffAt <= board.now) {
+        reasons.push(`zone ${code} closed its slot at ${there.cutOffAt.toISOString()}`)
+        continue
+      }
+      const truck = takeTruck(there, request)
+      if (!('reason' in truck)) {
+        truck.why = `${truck.why}; carries waybill ${request.waybillId} for zone ${request.zoneCode}: ${own.reason}`
+        return truck
+      }
+      if (needsFleet) return truck
+      reasons.push(`zone ${code}: ${truck.reason}`)
+    }
+    return { ...own, reason: reasons.join('; ') }
   }
 
   const placeIn = (cell: Cell, request: Request): Place | Refusal => {
@@ -229,7 +260,8 @@ export function planAssignments(requests: readonly Request[], board: Board): Pla
     const closed = closedReason(cell, { request, now: board.now, used: (used.get(cell) ?? 0) - (hold === null ? 0 : 1) })
     if (closed !== undefined) return closed
     invariant(cell.quota, 'a cell without quota was refused above')
-    const truck = takeTruck(cell, request)
+    const own = takeTruck(cell, request)
+    const truck = 'reason' in own && !needsFleet ? takeNextDoor(cell, request, own) : own
     if ('reason' in truck) return truck
     if (hold === null) used.set(cell, (used.get(cell) ?? 0) + 1)
     else heldLeft.set(hold, (heldLeft.get(hold) ?? 0) - 1)
@@ -281,7 +313,7 @@ export function bestOf(
     let found: { truck: OpenTruck; insertion: Insertion } | undefined
     for (const truck of near) {
       if ((truck.vehicle.type === request.skuType) !== exact) continue
-      const insertion: Insertion | TooLate = truck.path.bestInsertion(request.at)
+      const insertion: Insertion | TooLate = truck.path.bestInsertion(request.at, request.ready)
       if ('lateSeconds' in insertion) {
         if (late === null || insertion.lateSeconds < late.seconds) late = { truck, seconds: insertion.lateSeconds }
       } else if (found === undefined || insertion.metres < found.insertion.metres) found = { truck, insertion }

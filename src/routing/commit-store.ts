@@ -1,7 +1,7 @@
 import { invariant } from '#kernel/outcome.ts'
 import { statement, type WriteContext } from '#platform/database.ts'
 import type { Held } from './assign.ts'
-import type { Load } from './capacity/index.ts'
+import { type Load, tellQuotas } from './capacity/index.ts'
 import type { RouteState } from './lifecycle.ts'
 import type { PathStop } from './path.ts'
 import { DecidedUnderneath } from './plan-store.ts'
@@ -217,7 +217,7 @@ export async function writeCommit(
     some.map(({ path }) => JSON.stringify(path)),
     some.map(({ planned }) => planned.why),
   ]
-  const [row] = await context.query(write, [
+  const written = context.query(write, [
     plan.zoneId,
     plan.date,
     plan.code,
@@ -253,6 +253,13 @@ export async function writeCommit(
     context.traffic,
     context.rehearsalId,
     moved.map(({ standing }) => standing.routeId),
+  ])
+  const [[row]] = await Promise.all([
+    written,
+    tellQuotas(
+      context,
+      claims.map(([quotaId]) => quotaId),
+    ),
   ])
   const isWhole = row?.written === placed.length + moved.length && row.wrote === filled.length && row.took === claims.length
   if (row === undefined || !isWhole) throw new DecidedUnderneath(`a plan of slot ${plan.code} was overtaken while it was written`)

@@ -93,7 +93,7 @@ export class Fleet {
       for (const { vehicle, times } of this.freeFor(slot, ground)) {
         if ((vehicle.type === request.skuType) !== exact || !this.#carries(vehicle, request) || this.isLimited(slot, vehicle.type)) continue
         const path = new Path(frameOf(slot, { vehicle, ground, times, frozen: 0 }), [])
-        const insertion = path.bestInsertion(request.at)
+        const insertion = path.bestInsertion(request.at, request.ready)
         if ('lateSeconds' in insertion) continue
         return { vehicle, path, insertion, cost: vehicle.tripCost + (insertion.metres / 1000) * vehicle.kmCost }
       }
@@ -117,7 +117,7 @@ export class Fleet {
       const old = truck.vehicle
       // A route whose first doors stay as they are has been given to its driver: it keeps its truck.
       if (truck.path.frame.frozen > 0) continue
-      const insertion = truck.path.bestInsertion(request.at)
+      const insertion = truck.path.bestInsertion(request.at, request.ready)
       if ('lateSeconds' in insertion) continue
       for (const { vehicle, times } of this.freeFor(slot, ground)) {
         const more = vehicle.tripCost - old.tripCost
@@ -125,7 +125,7 @@ export class Fleet {
         if (overBy(vehicle, whole) !== undefined || !fitsType(vehicle.type, request.skuType) || !fitsType(vehicle.type, old.type)) continue
         if (this.isLimited(slot, vehicle.type, vehicle.type === old.type ? 1 : 0)) continue
         const path = truck.path.under(frameOf(slot, { vehicle, ground, times, frozen: 0 }))
-        const place = path.bestInsertion(request.at)
+        const place = path.bestInsertion(request.at, request.ready)
         if (!path.holds || 'lateSeconds' in place) continue
         const cost =
           Math.max(0, more) + (place.metres / 1000) * vehicle.kmCost + (Math.max(0, vehicle.kmCost - old.kmCost) * path.metres()) / 1000

@@ -6,6 +6,7 @@ import { openCapacity } from './capacity/index.ts'
 import { type ChangeRoute, changeRoutes } from './change-routes.ts'
 import { type MoveAssignment, moveAssignments } from './move-assignments.ts'
 import { openPlanWorkers } from './plan-workers.ts'
+import { openRoads, type RoadService } from './roads.ts'
 import { runOperations } from './run-operations.ts'
 import { openRuns } from './runs.ts'
 import { openOperations } from './operations.ts'
@@ -21,6 +22,7 @@ export { type DayToPlan, planDay } from './plan-day.ts'
 export { openPlanWorkers, type PlanWorkers } from './plan-workers.ts'
 export type { SlotPlan, ZonePicture } from './plan-zone.ts'
 export type { FinishedRun, RunPlan } from './runs.ts'
+export type { RoadService } from './roads.ts'
 export { verifyRoutes, type WrittenRoute } from './verify-routes.ts'
 export type { CommitAssignment, CommittedAssignment } from './commit-assignments.ts'
 export { routingEventTypes, type RoutingAssigned, type RoutingUnassigned } from './events.ts'
@@ -53,11 +55,19 @@ export interface RoutingDeps {
   readonly database: ContextDatabase
   /** Threads that plan; 2 unless told. */
   readonly workers?: number
+  /** Ways by road for runs; without it they are great circles. */
+  readonly roads?: RoadService
 }
 
-export function openRouting({ database, workers = 2 }: RoutingDeps) {
+export function openRouting({ database, workers = 2, roads }: RoutingDeps) {
   const { zones, operations, ...capacity } = openCapacity()
-  const runs = openRuns({ database, zones, workers: openPlanWorkers(workers) })
+  const runs = openRuns({
+    database,
+    zones,
+    workers: openPlanWorkers(workers),
+    roads: roads === undefined ? null : { live: openRoads(roads, 'live'), shadow: openRoads(roads, 'shadow') },
+    retry: (context, page) => retryUnassigned(context, page, zones),
+  })
   return {
     ...capacity,
     operations: [...operations, ...openOperations(zones), ...runOperations(zones, runs)],

@@ -101,7 +101,8 @@ export async function moveAssignments(
     if (problem !== undefined) return problem
     const at =
       one.lat === null || one.lng === null ? (zones.byId(from.row.zone_id)?.centre ?? { lat: 0, lng: 0 }) : { lat: one.lat, lng: one.lng }
-    const insertion = to.path.insertionAt(at, command.position)
+    const ready = Math.ceil((one.readyAt?.getTime() ?? 0) / 1000)
+    const insertion = to.path.insertionAt(at, command.position, ready)
     if ('lateSeconds' in insertion)
       return refused(
         'routing.too_late',
@@ -112,7 +113,7 @@ export async function moveAssignments(
         },
       )
     from.path.remove(new Set([one.waybillId]))
-    to.path.insert(insertion, at, one.waybillId)
+    to.path.insert(insertion, at, { waybillId: one.waybillId, ready })
     addTo(from.more, one, -1)
     addTo(to.more, one, 1)
     done.set(one.waybillId, { command, one, from: one.routeId })

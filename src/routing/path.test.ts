@@ -6,7 +6,11 @@ import { secondsBetween } from './travel.ts'
 const base = { lat: 40, lng: 0 }
 const frame: PathFrame = { base, from: 0, to: 7200, opens: 600, closes: 6600, frozen: 0 }
 const doors = fc.array(
-  fc.record({ lat: fc.double({ min: 39.95, max: 40.05, noNaN: true }), lng: fc.double({ min: -0.05, max: 0.05, noNaN: true }) }),
+  fc.record({
+    lat: fc.double({ min: 39.95, max: 40.05, noNaN: true }),
+    lng: fc.double({ min: -0.05, max: 0.05, noNaN: true }),
+    ready: fc.constantFrom(0, 0, 0, 300, 1500, 4000),
+  }),
   {
     minLength: 1,
     maxLength: 25,
@@ -15,7 +19,7 @@ const doors = fc.array(
 
 /** Drives a path by itself, without its tables. */
 function drive(path: Path): { late: number; served: number[] } {
-  let clock = path.frame.from
+  let clock = Math.max(path.frame.from, ...path.stops.map(({ ready = 0 }) => ready))
   let place = path.frame.base
   let late = 0
   for (const stop of path.stops) {
@@ -36,10 +40,10 @@ describe('paths', () => {
         const path = new Path({ ...frame, base: from }, [])
         for (const [at, point] of points.entries()) {
           const before = path.metres()
-          const insertion = path.bestInsertion(point)
+          const insertion = path.bestInsertion(point, point.ready)
           const tried = Array.from({ length: path.stops.length + 1 }, (_, place) => {
             const copy = new Path(path.frame, path.stops)
-            copy.insert({ at: place, joins: false, metres: 0 }, point, at)
+            copy.insert({ at: place, joins: false, metres: 0 }, point, { waybillId: at, ready: point.ready })
             return drive(copy).late <= 0 ? copy.metres() - before : Infinity
           })
           if ('lateSeconds' in insertion) {
@@ -48,7 +52,7 @@ describe('paths', () => {
             continue
           }
           if (!insertion.joins) expect(insertion.metres).toBe(Math.min(...tried))
-          path.insert(insertion, point, at)
+          path.insert(insertion, point, { waybillId: at, ready: point.ready })
           expect(drive(path).late).toBeLessThanOrEqual(0)
           expect(path.holds).toBe(true)
         }
@@ -63,7 +67,7 @@ describe('paths', () => {
 
   it('leave one more at a door where the truck stops anyway, and nothing before what is frozen', () => {
     const path = new Path(frame, [])
-    for (const id of [1, 2]) path.insert({ at: 0, joins: false, metres: 0 }, { lat: 40.01, lng: 0.001 * id }, id)
+    for (const id of [1, 2]) path.insert({ at: 0, joins: false, metres: 0 }, { lat: 40.01, lng: 0.001 * id }, { waybillId: id })
     expect(path.bestInsertion({ lat: 40.01, lng: 0.002 })).toEqual({ at: 0, joins: true, metres: 0 })
     const frozen = path.under({ ...frame, frozen: 2 })
     expect(frozen.bestInsertion({ lat: 40.01, lng: 0.002 })).toMatchObject({ at: 2, joins: false })

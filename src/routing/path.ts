@@ -1,10 +1,15 @@
-import { type Point, metresBetween, secondsFor, serviceOf } from './travel.ts'
+import { type KnownWay, type Point, metresBetween, secondsFor, serviceOf, wayBetween } from './travel.ts'
 
 /** One door on a route, and the waybills that are left there. Times are seconds since the epoch. */
 export interface PathStop extends Point {
   readonly service: number
   readonly arrives: number
   readonly waybills: readonly number[]
+  /** The way by road from the place before, and from here back to the depot, where a table service told it. */
+  readonly by?: KnownWay
+  readonly home?: KnownWay
+  /** When its goods are at the depot: the truck leaves no sooner. Absent: they are there. */
+  readonly ready?: number
 }
 
 /** What a path must keep: it starts and ends at the depot within the truck's time, and serves within the slot's. */
@@ -32,6 +37,7 @@ export interface TooLate {
   readonly lateSeconds: number
 }
 
+const noWay = { metres: 0, seconds: 0 }
 const way = (a: Point | null, b: Point | null): number => (a === null || b === null ? 0 : metresBetween(a, b))
 
 /**
@@ -43,8 +49,10 @@ export class Path {
   #stops: PathStop[]
   #free: number[] = []
   #latest: number[] = []
-  /** The way to each stop from the one before, and at last to the depot. */
+  /** The way to each stop from the one before, and at last to the depot, and how long it takes. */
   #legs: number[] = []
+  #takes: number[] = []
+  #leaves = 0
 
   constructor(frame: PathFrame, stops: readonly PathStop[]) {
     this.frame = frame
@@ -65,14 +73,26 @@ export class Path {
     return this.#legs.reduce((sum, leg) => sum + leg, 0)
   }
 
+  /** When the truck leaves: not before all that it carries is there. */
+  get leaves(): number {
+    return this.#leaves
+  }
+
   /** The same doors driven by another truck or from another depot; times as they come out then. */
   under(frame: PathFrame): Path {
     return new Path(frame, this.#stops)
   }
 
   /** The shortest detour that keeps every time; where the truck stops anyway, none at all. */
-  bestInsertion(door: Point): Insertion | TooLate {
-    const { base, opens, closes, frozen, from } = this.frame
+  bestInsertion(door: Point, ready = 0): Insertion | TooLate {
+    if (ready > this.#leaves) {
+      // Whose first doors stay as they are may have left: nothing makes it leave later.
+      if (this.frame.frozen > 0 && this.#stops.length > 0) return { lateSeconds: ready - this.#leaves }
+      // All doors are later then: judged on the route as it is with such a start.
+      const later = new Path({ ...this.frame, from: ready }, this.#stops)
+      return later.holds ? later.bestInsertion(door) : { lateSeconds: later.#lateness() }
+    }
+    const { base, opens, closes, frozen } = this.frame
     const known = this.#stops.findIndex(({ lat, lng }, at) => at >= frozen && lat === door.lat && lng === door.lng)
     let lateSeconds = Infinity
     if (known >= 0) {
@@ -86,7 +106,7 @@ export class Path {
     let there = way(first === 0 ? base : (this.#stops[first - 1] ?? null), door)
     for (let at = first; at <= this.#stops.length; at += 1) {
       const on = way(door, at === this.#stops.length ? base : (this.#stops[at] ?? null))
-      const begins = Math.max(opens, (at === 0 ? from : (this.#free[at - 1] ?? 0)) + secondsFor(there))
+      const begins = Math.max(opens, (at === 0 ? this.#leaves : (this.#free[at - 1] ?? 0)) + secondsFor(there))
       const leaves = begins + serviceOf(1)
       const due = at === this.#stops.length ? this.frame.to : (this.#latest[at] ?? 0)
       const late = Math.max(begins - closes, leaves + secondsFor(on) - due)
@@ -99,11 +119,11 @@ export class Path {
   }
 
   /** At the stop with this number (from 1) where one is given, if every time holds then. */
-  insertionAt(door: Point, position: number | undefined): Insertion | TooLate {
-    if (position === undefined) return this.bestInsertion(door)
+  insertionAt(door: Point, position: number | undefined, ready = 0): Insertion | TooLate {
+    if (position === undefined) return this.bestInsertion(door, ready)
     const insertion = { at: Math.min(Math.max(position - 1, this.frame.frozen), this.#stops.length), joins: false, metres: 0 }
     const tried = new Path(this.frame, this.#stops)
-    tried.insert(insertion, door, 0)
+    tried.insert(insertion, door, { waybillId: 0, ready })
     const lateSeconds = tried.#lateness()
     return lateSeconds > 0 ? { lateSeconds } : insertion
   }
@@ -112,43 +132,57 @@ export class Path {
     return this.#stops.reduce((most, { arrives }, at) => Math.max(most, arrives - (this.#latest[at] ?? 0)), 0)
   }
 
-  insert({ at, joins }: Insertion, door: Point, waybillId: number): void {
+  insert({ at, joins }: Insertion, door: Point, { waybillId, ready = 0 }: { readonly waybillId: number; readonly ready?: number }): void {
     const known = this.#stops[at]
-    if (joins && known !== undefined) this.#stops[at] = withWaybills(known, [...known.waybills, waybillId])
-    else this.#stops.splice(at, 0, { lat: door.lat, lng: door.lng, service: serviceOf(1), arrives: 0, waybills: [waybillId] })
+    const waits = Math.max(ready, joins ? (known?.ready ?? 0) : 0)
+    const stop =
+      joins && known !== undefined
+        ? withWaybills(known, [...known.waybills, waybillId])
+        : { lat: door.lat, lng: door.lng, service: serviceOf(1), arrives: 0, waybills: [waybillId] }
+    this.#stops.splice(at, stop.waybills.length > 1 ? 1 : 0, waits > this.frame.from ? { ...stop, ready: waits } : stop)
     this.#measure()
   }
 
   remove(waybillIds: ReadonlySet<number>): void {
+    const leaves = this.#leaves
     this.#stops = this.#stops.flatMap((stop) => {
       const kept = stop.waybills.filter((id) => !waybillIds.has(id))
       if (kept.length === stop.waybills.length) return [stop]
       return kept.length === 0 ? [] : [withWaybills(stop, kept)]
     })
+    // Nor sooner, when what it waited for is gone.
+    const [first] = this.#stops
+    if (this.frame.frozen > 0 && first !== undefined && leaves > this.frame.from) this.#stops[0] = { ...first, ready: leaves }
     this.#measure()
   }
 
   #latestLeave(at: number): number {
     const due = at + 1 < this.#stops.length ? (this.#latest[at + 1] ?? 0) : this.frame.to
-    return due - secondsFor(this.#legs[at + 1] ?? 0)
+    return due - (this.#takes[at + 1] ?? 0)
   }
 
   #measure(): void {
     const { base, from, opens, closes } = this.frame
-    let clock = from
+    this.#leaves = this.#stops.reduce((latest, { ready = 0 }) => Math.max(latest, ready), from)
+    let clock = this.#leaves
     let place: Point | null = base
     this.#free = []
     this.#legs = []
+    this.#takes = []
     this.#stops = this.#stops.map((stop) => {
-      const leg = way(place, stop)
-      this.#legs.push(leg)
-      const arrives = Math.max(opens, clock + secondsFor(leg))
+      const { metres, seconds } = place === null ? noWay : wayBetween(place, stop, stop.by, place)
+      this.#legs.push(metres)
+      this.#takes.push(seconds)
+      const arrives = Math.max(opens, clock + seconds)
       clock = arrives + stop.service
       place = stop
       this.#free.push(clock)
       return stop.arrives === arrives ? stop : { ...stop, arrives }
     })
-    this.#legs.push(this.#stops.length === 0 ? 0 : way(place, base))
+    const last = this.#stops.at(-1)
+    const { metres, seconds } = last === undefined || base === null ? noWay : wayBetween(last, base, last.home, base)
+    this.#legs.push(metres)
+    this.#takes.push(seconds)
     this.#latest = this.#stops.map(() => 0)
     for (let at = this.#stops.length - 1; at >= 0; at -= 1)
       this.#latest[at] = Math.min(closes, this.#latestLeave(at) - (this.#stops[at]?.service ?? 0))

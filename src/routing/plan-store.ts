@@ -1,7 +1,7 @@
 import { invariant } from '#kernel/outcome.ts'
 import { statement, type WriteContext } from '#platform/database.ts'
 import type { Held, Place, Plan, Refusal } from './assign.ts'
-import type { Load } from './capacity/index.ts'
+import { type Load, tellQuotas } from './capacity/index.ts'
 import { type AssignmentState, routeLifeCycle, type RouteState } from './lifecycle.ts'
 import type { AskedAssignment, StoredAssignment } from './routing-store.ts'
 
@@ -59,15 +59,15 @@ const writePlan = statement<{ waybill_id: number; attempt: number; route_id: num
      select decided.*, coalesce(decided.known_route_id, opened.id) as route_id
      from unnest($22::bigint[], $23::int[], $24::bigint[], $25::text[], $26::text[], $27::bigint[], $28::bigint[], $29::int[], $30::float8[],
        $31::float8[], $32::text[], $33::text[], $34::text[], $35::bigint[], $36::text[], $37::text[], $38::bigint[], $39::bigint[], $40::bigint[],
-       $41::timestamptz[], $42::text[], $43::text[])
+       $41::timestamptz[], $42::text[], $43::text[], $66::timestamptz[])
        with ordinality as decided (waybill_id, attempt, order_id, state, sku_type, weight_grams, volume_ml, pieces, lat, lng, postcode, asked_date,
-         asked_slot, zone_id, date, slot_code, quota_id, known_route_id, new_vehicle_id, new_starts_at, reason_code, reason, position)
+         asked_slot, zone_id, date, slot_code, quota_id, known_route_id, new_vehicle_id, new_starts_at, reason_code, reason, ready_at, position)
      left join opened on opened.vehicle_id = decided.new_vehicle_id and opened.starts_at = decided.new_starts_at
    ), written as (
      insert into routing.assignment (waybill_id, attempt, order_id, state, sku_type, weight_grams, volume_ml, pieces, lat, lng, postcode,
-       asked_date, asked_slot, zone_id, date, slot_code, quota_id, route_id, reason_code, reason)
+       asked_date, asked_slot, ready_at, zone_id, date, slot_code, quota_id, route_id, reason_code, reason)
      select waybill_id, attempt, order_id, state, sku_type, weight_grams, volume_ml, pieces, lat, lng, postcode,
-       asked_date, asked_slot, zone_id, date, slot_code, quota_id, route_id, reason_code, reason
+       asked_date, asked_slot, ready_at, zone_id, date, slot_code, quota_id, route_id, reason_code, reason
      from decided order by position
      on conflict (waybill_id, attempt) do update set state = excluded.state, version = assignment.version + 1, zone_id = excluded.zone_id,
        date = excluded.date, slot_code = excluded.slot_code, quota_id = excluded.quota_id, route_id = excluded.route_id,
@@ -137,7 +137,7 @@ export async function writeDecided(
     return { from: `{${path.slice(0, -1).join()}}`, to: `{${path.slice(1).join()}}` }
   })
 
-  const rows = await context.query(writePlan, [
+  const written = context.query(writePlan, [
     newRoutes.map(({ cell }) => cell.zoneId),
     newRoutes.map(({ cell }) => cell.date),
     newRoutes.map(({ cell }) => cell.code),
@@ -203,7 +203,13 @@ export async function writeDecided(
     changedOf.map(({ times }) => times.to),
     changedOf.map(({ vehicle }) => vehicle?.vehicleId ?? null),
     changedOf.map(({ why }) => why),
+    decided.map(({ asked }) => asked.readyAt),
   ])
+  const told = tellQuotas(
+    context,
+    taken.map(([quotaId]) => quotaId),
+  )
+  const [rows] = await Promise.all([written, told])
   if (rows.length !== decided.length) throw new DecidedUnderneath(`${decided.length} assignments decided, ${rows.length} written`)
   invariant(rows[0]?.taken === taken.length && rows[0].filled === filled.length, 'a quota or route moved under the lock of its day')
   return new Map(rows.map((row) => [`${row.waybill_id} ${row.attempt}`, row.route_id]))
@@ -223,9 +229,15 @@ export interface Released {
   readonly actor: string
 }
 
-const lockForRelease = statement<{ waybill_id: number; attempt: number; state: AssignmentState; before_cut_off: boolean | null }>(
+const lockForRelease = statement<{
+  waybill_id: number
+  attempt: number
+  state: AssignmentState
+  route_id: number | null
+  before_cut_off: boolean | null
+}>(
   'routing.lock_for_release',
-  `select waybill_id, attempt, assignment.state,
+  `select waybill_id, attempt, assignment.state, assignment.route_id,
      (select slot.cut_off_at > $2 from routing.slot where slot.zone_id = assignment.zone_id and slot.date = assignment.date
         and slot.code = assignment.slot_code) as before_cut_off
    from routing.assignment where waybill_id = any($1::bigint[]) order by waybill_id, attempt for update`,
@@ -235,9 +247,14 @@ const lockForRelease = statement<{ waybill_id: number; attempt: number; state: A
 export async function lockAssignments(
   context: WriteContext,
   waybillIds: readonly number[],
-): Promise<Map<string, { state: AssignmentState; beforeCutOff: boolean }>> {
+): Promise<Map<string, { state: AssignmentState; routeId: number | null; beforeCutOff: boolean }>> {
   const rows = await context.query(lockForRelease, [waybillIds, context.now])
-  return new Map(rows.map((row) => [`${row.waybill_id} ${row.attempt}`, { state: row.state, beforeCutOff: row.before_cut_off ?? false }]))
+  return new Map(
+    rows.map((row) => [
+      `${row.waybill_id} ${row.attempt}`,
+      { state: row.state, routeId: row.route_id, beforeCutOff: row.before_cut_off ?? false },
+    ]),
+  )
 }
 
 const writeReleased = statement(
@@ -293,7 +310,7 @@ export async function writeReleases(
   const emptied = [...loads]
   const after = emptied.map(([routeId]) => paths.get(routeId) ?? { path: '[]', state: 'ended' as const })
   const noted = [...claims.values()]
-  await context.query(writeReleased, [
+  const written = context.query(writeReleased, [
     emptied.map(([routeId]) => routeId),
     emptied.map(([, load]) => load.weightGrams),
     emptied.map(([, load]) => load.volumeMl),
@@ -315,6 +332,12 @@ export async function writeReleases(
     after.map(({ path, state }) => path === '[]' && routeLifeCycle.canMove(state, 'dropped')),
     after.map(({ state }) => state),
   ])
+  const returned = noted.filter(({ kind }) => kind === 'give_back')
+  const told = tellQuotas(
+    context,
+    returned.map(({ quotaId }) => quotaId),
+  )
+  await Promise.all([written, told])
 }
 
 const insertTombstones = statement<{ waybill_id: number; attempt: number }>(

@@ -2,8 +2,9 @@ import { type Cell, type FleetFacts, type Held, planAssignments, type Refusal, t
 import type { Load, SkuType } from './capacity/index.ts'
 import { Fleet, frameOf, type Ground, type TruckTime, type Vehicle } from './fleet.ts'
 import { Path, type PathStop } from './path.ts'
-import { type Door, type Effort, skillsOf, skillsOfTruck, solveSlot, type Truck } from './solve-slot.ts'
-import type { Point } from './travel.ts'
+import type { RoadTable } from './roads.ts'
+import { type Door, type Effort, skillsOf, skillsOfTruck, solveByRoad, type Truck } from './solve-slot.ts'
+import type { KnownWay, Point } from './travel.ts'
 
 /** A zone on one date as the planner sees it: plain data, so that it can be sent to a worker. */
 export interface ZonePicture {
@@ -19,6 +20,8 @@ export interface ZonePicture {
   readonly held: readonly Held[]
   readonly fleet: FleetFacts
   readonly effort: Effort
+  /** By slot: ways by road, or why there are none. Absent: no table service is configured. */
+  readonly roads?: ReadonlyMap<string, RoadTable | string>
 }
 
 export interface PictureWaybill extends Load {
@@ -32,6 +35,8 @@ export interface PictureWaybill extends Load {
   /** Where it rides; null: it waits. */
   readonly routeId: number | null
   readonly pinned: boolean
+  /** When its goods are at the depot, in seconds since the epoch; absent: they are there. */
+  readonly ready?: number
 }
 
 export interface PlannedRoute {
@@ -58,6 +63,8 @@ export interface SlotPlan {
   readonly kept: number
   readonly costBefore: number
   readonly costAfter: number
+  /** Where its ways come from; absent where no table service is configured. */
+  readonly ways?: string
 }
 
 /** ADRA for one zone and date: filter, group by slot and SKU type, fill, upgrade, create, sequence, explain; slot by slot, as the trucks come free. */
@@ -154,7 +161,9 @@ function planSlot(picture: ZonePicture, asked: SlotAsked): SlotPlan {
   const facing: FleetFacts = { ...facts, busy }
   const movable = here.filter((route) => route.open && holds(route, ground))
   const { doors, trucks, free } = sceneOf({ cell, movable, chosen, riding, ground, fleet: new Fleet(facing, here) })
-  const solved = chosen.length === 0 && effort.attemptsPerDoor === 0 ? null : solveSlot(doors, trucks, effort)
+  const table = picture.roads === undefined ? null : (picture.roads.get(cell.code) ?? 'no table was asked for')
+  const { solved, ways } =
+    chosen.length === 0 && effort.attemptsPerDoor === 0 ? { solved: null } : solveByRoad(doors, trucks, { effort, table })
   const byId = new Map([...chosen, ...movable.flatMap(({ routeId }) => riding.get(routeId) ?? [])].map((one) => [one.waybillId, one]))
   const before = movable.reduce((sum, route, truck) => sum + costOf(route.vehicle, (trucks[truck] as Truck).frame, route.path), 0)
   const dropsAny = solved?.left.some((door) => (doors[door]?.truck ?? -1) !== -1) ?? false
@@ -177,6 +186,7 @@ function planSlot(picture: ZonePicture, asked: SlotAsked): SlotPlan {
     kept: here.length - changed.filter(({ routeId }) => routeId !== null).length,
     costBefore: Math.round(before),
     costAfter: Math.round(costAfter),
+    ...(ways === undefined ? {} : { ways }),
   }
 }
 
@@ -234,7 +244,7 @@ function sceneOf({
         doors.push(
           doorOf(
             stop.waybills.flatMap((id) => byId.get(id) ?? []),
-            { at: stop, truck },
+            { at: stop, truck, stop },
           ),
         ) - 1,
       )
@@ -273,11 +283,17 @@ function neededTrucks(doors: readonly Door[]): (vehicle: Vehicle) => number {
 const mostAtDoor = 12
 
 function* groupByDoor(waybills: readonly PictureWaybill[]): Generator<PictureWaybill[]> {
-  for (const group of Map.groupBy(waybills, ({ at, skuType }) => `${at.lat} ${at.lng} ${skuType}`).values())
+  for (const group of Map.groupBy(waybills, ({ at, skuType, ready = 0 }) => `${at.lat} ${at.lng} ${skuType} ${ready}`).values())
     for (let from = 0; from < group.length; from += mostAtDoor) yield group.slice(from, from + mostAtDoor)
 }
 
-function doorOf(group: readonly PictureWaybill[], { at, truck }: { at: Point; truck: number }): Door {
+/** What a stop of a route knows of the roads. */
+interface Roaded {
+  readonly by?: KnownWay
+  readonly home?: KnownWay
+}
+
+function doorOf(group: readonly PictureWaybill[], { at, truck, stop = {} }: { at: Point; truck: number; stop?: Roaded }): Door {
   const sum = (of: (one: Load) => number) => group.reduce((total, one) => total + of(one), 0)
   return {
     at: { lat: at.lat, lng: at.lng },
@@ -287,7 +303,10 @@ function doorOf(group: readonly PictureWaybill[], { at, truck }: { at: Point; tr
     volumeMl: sum(({ volumeMl }) => volumeMl),
     pieces: sum(({ pieces }) => pieces),
     truck,
+    ready: group.reduce((latest, { ready = 0 }) => Math.max(latest, ready), 0),
     pinned: group.some(({ pinned }) => pinned),
+    ...(stop.by === undefined ? {} : { by: stop.by }),
+    ...(stop.home === undefined ? {} : { home: stop.home }),
   }
 }
 

@@ -39,7 +39,11 @@ export async function releaseAssignments(
   await lockZoneDays(context, before.flatMap(dayOf))
   const locked = await lockAssignments(context, waybillIds)
   // One that was placed between the read and the lock holds places of a day that is not locked yet: read and lock again.
-  const moved = before.some((one) => locked.get(`${one.waybillId} ${one.attempt}`)?.state !== one.state) || locked.size > before.length
+  const isMoved = (one: StoredAssignment) => {
+    const now = locked.get(`${one.waybillId} ${one.attempt}`)
+    return now?.state !== one.state || now.routeId !== one.routeId
+  }
+  const moved = before.some(isMoved) || locked.size > before.length
   const current = moved ? await assignmentsByWaybill(context, waybillIds) : before
   if (moved) await lockZoneDays(context, current.flatMap(dayOf))
 
@@ -102,5 +106,6 @@ export function pathOf(row: RouteRow, zoneBase: Point | null): Path {
 
 const nowhere = { lat: 0, lng: 0 }
 
-const dayOf = ({ state, zoneId, date }: StoredAssignment): ZoneDay[] =>
-  state === 'assigned' && zoneId !== null && date !== null ? [{ zoneId, date }] : []
+/** The day whose quota it has, and the one of its route, where another zone's truck carries it. */
+const dayOf = ({ state, zoneId, routeZoneId, date }: StoredAssignment): ZoneDay[] =>
+  state === 'assigned' && date !== null ? [zoneId, routeZoneId].flatMap((id) => (id === null ? [] : [{ zoneId: id, date }])) : []

@@ -13,6 +13,8 @@ export interface AskedAssignment extends Load {
   readonly lng: number | null
   readonly postcode: string
   readonly asked: { readonly date: string; readonly code: string } | null
+  /** When its goods are at the depot; null: they are there. */
+  readonly readyAt: Date | null
 }
 
 export interface StoredAssignment extends AskedAssignment {
@@ -23,6 +25,8 @@ export interface StoredAssignment extends AskedAssignment {
   readonly quotaId: number | null
   readonly routeId: number | null
   readonly vehicleId: number | null
+  /** Of the route: its zone, which may be one that helps out. */
+  readonly routeZoneId: number | null
   readonly reasonCode: ReasonCode | null
   readonly reason: string | null
   /** Of the slot that it has. */
@@ -43,20 +47,22 @@ interface AssignmentRow {
   postcode: string
   asked_date: string | null
   asked_slot: string | null
+  ready_at: Date | null
   zone_id: number | null
   date: string | null
   slot_code: string | null
   quota_id: number | null
   route_id: number | null
   vehicle_id: number | null
+  route_zone_id: number | null
   reason_code: ReasonCode | null
   reason: string | null
   cut_off_at: Date | null
 }
 
 const assignmentColumns = `assignment.waybill_id, attempt, order_id, assignment.state, sku_type, assignment.weight_grams, assignment.volume_ml,
-  assignment.pieces, lat, lng, postcode, asked_date, asked_slot, assignment.zone_id, assignment.date, assignment.slot_code, quota_id, route_id,
-  route.vehicle_id, reason_code, reason,
+  assignment.pieces, lat, lng, postcode, asked_date, asked_slot, ready_at, assignment.zone_id, assignment.date, assignment.slot_code, quota_id, route_id,
+  route.vehicle_id, route.zone_id as route_zone_id, reason_code, reason,
   (select cut_off_at from routing.slot where slot.zone_id = assignment.zone_id and slot.date = assignment.date and slot.code = assignment.slot_code) as cut_off_at`
 
 function assignmentOf(row: AssignmentRow): StoredAssignment {
@@ -73,12 +79,14 @@ function assignmentOf(row: AssignmentRow): StoredAssignment {
     lng: row.lng,
     postcode: row.postcode,
     asked: row.asked_date === null || row.asked_slot === null ? null : { date: row.asked_date, code: row.asked_slot },
+    readyAt: row.ready_at,
     zoneId: row.zone_id,
     date: row.date,
     slotCode: row.slot_code,
     quotaId: row.quota_id,
     routeId: row.route_id,
     vehicleId: row.vehicle_id,
+    routeZoneId: row.route_zone_id,
     reasonCode: row.reason_code,
     reason: row.reason,
     cutOffAt: row.cut_off_at,
@@ -111,12 +119,13 @@ const selectWaiting = statement<AssignmentRow>(
   'routing.waiting_assignments',
   `select ${assignmentColumns} from routing.assignment left join routing.route on route.id = route_id
    where assignment.state = 'waiting' and waybill_id > $1 and ($2::text[] is null or reason_code = any($2::text[]))
+     and ($4::bigint[] is null or assignment.zone_id = any($4::bigint[]))
    order by waybill_id limit $3`,
 )
 
 export async function waitingAssignments(
   context: ReadContext,
-  page: { after: number; reasonCodes: readonly ReasonCode[] | null; limit: number },
+  page: { after: number; reasonCodes: readonly ReasonCode[] | null; limit: number; zoneIds: readonly number[] | null },
 ): Promise<StoredAssignment[]> {
-  return (await context.query(selectWaiting, [page.after, page.reasonCodes, page.limit])).map(assignmentOf)
+  return (await context.query(selectWaiting, [page.after, page.reasonCodes, page.limit, page.zoneIds])).map(assignmentOf)
 }

@@ -31,6 +31,7 @@ interface WaybillRow {
   lat: number | null
   lng: number | null
   asked_slot: string | null
+  ready_at: Date | null
   route_id: number | null
   pinned: boolean
 }
@@ -38,10 +39,10 @@ interface WaybillRow {
 /** Those that wait for this zone and date, or for any date; and those that ride on routes of it. */
 const selectWaybills = statement<WaybillRow>(
   'routing.waybills_of_day',
-  `select waybill_id, attempt, order_id, sku_type, assignment.weight_grams, assignment.volume_ml, assignment.pieces, lat, lng, asked_slot, null::bigint as route_id, false as pinned
+  `select waybill_id, attempt, order_id, sku_type, assignment.weight_grams, assignment.volume_ml, assignment.pieces, lat, lng, asked_slot, ready_at, null::bigint as route_id, false as pinned
    from routing.assignment where state = 'waiting' and zone_id = $1 and (asked_date = $2 or asked_date is null)
    union all
-   select waybill_id, attempt, order_id, sku_type, assignment.weight_grams, assignment.volume_ml, assignment.pieces, lat, lng, asked_slot, route_id, pinned
+   select waybill_id, attempt, order_id, sku_type, assignment.weight_grams, assignment.volume_ml, assignment.pieces, lat, lng, asked_slot, ready_at, route_id, pinned
    from routing.route join routing.assignment on assignment.route_id = route.id and assignment.state = 'assigned'
    where route.date = $2 and route.zone_id = $1 and route.state = 'open'`,
 )
@@ -88,6 +89,7 @@ export async function loadPicture(context: ReadContext, zone: Zone, date: string
       asked: row.asked_slot,
       routeId: row.route_id,
       pinned: row.pinned,
+      ...(row.ready_at === null ? {} : { ready: Math.ceil(row.ready_at.getTime() / 1000) }),
     }),
   )
   const held = heldRows.map(

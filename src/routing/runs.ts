@@ -1,10 +1,14 @@
 import { accepted, invariant, type Outcome, refused } from '#kernel/outcome.ts'
+import type { Traffic } from '#platform/request-context.ts'
 import type { ContextDatabase, Scope, WriteContext } from '#platform/database.ts'
 import { loadFleet } from './board-store.ts'
 import { type CurrentZones, datesAhead, type Zone } from './capacity/index.ts'
 import { type CommittedSlot, commitPlan } from './commit-plan.ts'
 import { planDay } from './plan-day.ts'
+import type { Retried, RetryUnassigned } from './assign-waybills.ts'
 import type { PlanWorkers } from './plan-workers.ts'
+import type { Roads } from './roads.ts'
+import { withRoads } from './picture-roads.ts'
 import type { SlotPlan } from './plan-zone.ts'
 import {
   askToCommit,
@@ -50,13 +54,17 @@ export interface FinishedRun {
   readonly date: string
   readonly totals: RunTotals
   /** Null for a preview. */
-  readonly committed: (CommittedSlot & { readonly slots: number }) | null
+  readonly committed: (CommittedSlot & { readonly slots: number /** By trucks of neighbours. */; readonly helped: number }) | null
 }
 
 export interface PlannerDeps {
   readonly database: ContextDatabase
   readonly zones: CurrentZones
   readonly workers: PlanWorkers
+  /** Null: ways are great circles. */
+  readonly roads: Readonly<Record<Traffic, Roads>> | null
+  /** Tries waybills again that these zones have no truck for: their neighbours may have one. A page at a time; returns how many got one. */
+  readonly retry: (context: WriteContext, page: RetryUnassigned) => Promise<Outcome<Retried>>
 }
 
 const standard = { seed: 1, attemptsPerDoor: 5, moveCost: 300 } as const
@@ -75,7 +83,7 @@ const nothing: RunTotals = { zones: 0, assigned: 0, unassigned: 0, routes: 0, co
  * Runs of ADRA: each zone is planned by itself in a worker, with trucks of its own; what lacks trucks is planned again with those that are left; each slot is
  * committed by itself. One run at a time for a zone and date. The process goes on answering meanwhile.
  */
-export function openRuns({ database, zones: currentZones, workers }: PlannerDeps) {
+export function openRuns({ database, zones: currentZones, workers, roads, retry }: PlannerDeps) {
   const busyZones = (zones: readonly Zone[], busy: readonly number[]) => {
     const codes = zones.filter(({ zoneId }) => busy.includes(zoneId)).map(({ code }) => code)
     return refused('routing.run_under_way', `another run plans ${codes.slice(0, 10).join(', ')} now`, '/zoneCodes')
@@ -110,7 +118,11 @@ export function openRuns({ database, zones: currentZones, workers }: PlannerDeps
         depotId: base?.depotId ?? null,
         waybills: demand.get(zoneId) ?? { dry: 0, frozen: 0, mixed: 0 },
       })),
-      pictureOf: (zoneId) => database.read(scope, (context) => loadPicture(context, byId.get(zoneId) as Zone, date)),
+      async pictureOf(zoneId) {
+        const picture = await database.read(scope, (context) => loadPicture(context, byId.get(zoneId) as Zone, date))
+        // Outside of the read: no connection waits for the roads.
+        return roads === null ? picture : withRoads(picture, fleet, roads[scope.traffic])
+      },
       async finished(_, plans) {
         totals = add(totals, plans)
         await database.write(scope, (context) => storePlans(context, runId, plans))
@@ -118,6 +130,21 @@ export function openRuns({ database, zones: currentZones, workers }: PlannerDeps
       },
     })
     return { totals, committed: preview ? null : committed.sum }
+  }
+
+  /** Zones are planned apart. What a zone has no truck for is asked of those that have agreed to help it out, one by one as if it came now. */
+  const askNeighbours = async (scope: Scope, zones: readonly Zone[], by: { runId: number; actor: string }): Promise<number> => {
+    const zoneIds = zones.flatMap(({ zoneId, neighbours }) => (neighbours.length === 0 ? [] : [zoneId]))
+    if (zoneIds.length === 0) return 0
+    let helped = 0
+    for (let after: number | null = 0; after !== null; ) {
+      const page: RetryUnassigned = { reasonCodes: ['no_vehicle'], zoneIds, after, actor: by.actor, commandId: `run-${by.runId}` }
+      const retried = await database.write(scope, (context) => retry(context, page))
+      if (!retried.ok) break
+      helped += retried.value.assigned
+      after = retried.value.next
+    }
+    return helped
   }
 
   /** Claims the zones. Errors: unknown_zone, run_under_way. */
@@ -150,16 +177,19 @@ export function openRuns({ database, zones: currentZones, workers }: PlannerDeps
     invariant(run, `run ${runId} was claimed`)
     const { date, zoneIds, actor } = run
     const asked = run.asked as unknown as RunPlan
+    const map = await database.read(scope, currentZones)
+    const zones = zoneIds.flatMap((id) => map.byId(id) ?? [])
     try {
       if (run.solvedAt !== null) {
         const committed = new Committed()
         await commit(scope, await database.read(scope, (context) => plansOf(context, runId)), { runId, actor }, committed)
         const totals = run.totals as unknown as RunTotals
-        await database.write(scope, (context) => finishRun(context, runId, { totals, committed: committed.sum }))
-        return { runId, date, totals, committed: committed.sum }
+        const sum = { ...committed.sum, helped: await askNeighbours(scope, zones, { runId, actor }) }
+        await database.write(scope, (context) => finishRun(context, runId, { totals, committed: sum }))
+        return { runId, date, totals, committed: sum }
       }
-      const map = await database.read(scope, currentZones)
-      const { totals, committed } = await solve(scope, asked, { runId, zones: zoneIds.flatMap((id) => map.byId(id) ?? []) })
+      const { totals, committed: own } = await solve(scope, asked, { runId, zones })
+      const committed = own === null ? null : { ...own, helped: await askNeighbours(scope, zones, { runId, actor }) }
       await database.write(scope, (context) => finishRun(context, runId, { totals, committed }))
       return { runId, date, totals, committed }
     } finally {
@@ -199,7 +229,7 @@ export type Runs = ReturnType<typeof openRuns>
 
 interface Solved {
   readonly totals: RunTotals
-  readonly committed: FinishedRun['committed']
+  readonly committed: Committed['sum'] | null
 }
 
 class Committed {

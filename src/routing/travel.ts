@@ -4,6 +4,12 @@ export interface Point {
   readonly lng: number
 }
 
+/** A way as a table service told it, kept at the door that it leads to or from; good for the way between these two and no other. */
+export interface KnownWay extends Point {
+  readonly metres: number
+  readonly seconds: number
+}
+
 /** Streets are about a third longer than the straight line between two doors of a city. */
 const detour = 1.3
 /** 30 km/h: a van in a town, with its turns and lights. */
@@ -20,6 +26,13 @@ export function metresBetween(a: Point, b: Point): number {
 
 export const secondsFor = (metres: number): number => Math.round(metres / metresPerSecond)
 export const secondsBetween = (a: Point, b: Point): number => secondsFor(metresBetween(a, b))
+
+/** The way that is known between two points, or what the great circle says. */
+export function wayBetween(a: Point, b: Point, known: KnownWay | undefined, other: Point): { metres: number; seconds: number } {
+  if (known !== undefined && known.lat === other.lat && known.lng === other.lng) return known
+  const metres = metresBetween(a, b)
+  return { metres, seconds: secondsFor(metres) }
+}
 
 /** To find the door and ring, and for each waybill that is left there. */
 const doorSeconds = 90

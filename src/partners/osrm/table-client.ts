@@ -5,6 +5,7 @@ export interface TableServiceSettings {
   readonly baseUrl: string
   /** As the service names it: driving, bike. */
   readonly profile: string
+  /** For a whole table, however many calls it takes. */
   readonly timeoutMs: number
   /** The most places in one call; osrm-routed allows 100 unless it is started with more. */
   readonly placesPerCall: number
@@ -34,12 +35,13 @@ export async function fetchTravel(points: readonly GeoPoint[], settings: TableSe
   if (size > mostPlaces) return { kind: 'failed', reason: `${size} places, at most ${mostPlaces}` }
   const durations: (number | null)[][] = points.map(() => Array.from({ length: size }, () => 0))
   const distances: (number | null)[][] = points.map(() => Array.from({ length: size }, () => 0))
+  const signal = AbortSignal.timeout(settings.timeoutMs)
   const block = Math.max(1, Math.floor(settings.placesPerCall / 2))
   for (let from = 0; from < size; from += block) {
     for (let to = 0; to < size; to += block) {
       const sources = points.slice(from, from + block)
       const destinations = points.slice(to, to + block)
-      const read = await fetchBlock({ sources, destinations, settings })
+      const read = await fetchBlock({ sources, destinations, settings, signal })
       if (typeof read === 'string') return { kind: 'failed', reason: read }
       for (let row = 0; row < sources.length; row += 1) {
         for (let column = 0; column < destinations.length; column += 1) {
@@ -56,18 +58,19 @@ interface Block {
   readonly sources: readonly GeoPoint[]
   readonly destinations: readonly GeoPoint[]
   readonly settings: TableServiceSettings
+  readonly signal: AbortSignal
 }
 
 type Table = (number | null)[][]
 
 /** A block of the table, or what went wrong. */
-async function fetchBlock({ sources, destinations, settings }: Block): Promise<{ durations: Table; distances: Table } | string> {
+async function fetchBlock({ sources, destinations, settings, signal }: Block): Promise<{ durations: Table; distances: Table } | string> {
   const places = [...sources, ...destinations].map(({ lat, lng }) => `${lng.toFixed(6)},${lat.toFixed(6)}`).join(';')
   const numbers = (count: number, first: number) => Array.from({ length: count }, (_, at) => at + first).join(';')
   const asked = `sources=${numbers(sources.length, 0)}&destinations=${numbers(destinations.length, sources.length)}&annotations=duration,distance`
   const url = `${settings.baseUrl.replace(/\/+$/, '')}/table/v1/${encodeURIComponent(settings.profile)}/${places}?${asked}`
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(settings.timeoutMs) })
+    const response = await fetch(url, { signal })
     const body = (await response.json()) as TableBody | null
     if (body?.code !== 'Ok') return `${body?.code ?? response.status}: ${body?.message ?? 'no table'}`
     const { durations, distances } = body

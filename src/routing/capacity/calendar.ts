@@ -1,7 +1,9 @@
 import { accepted, type Outcome, refused } from '#kernel/outcome.ts'
 import { statement, type WriteContext } from '#platform/database.ts'
+import { tellDays } from './availability.ts'
 import { datesAhead, lockZoneDays, zoneIdsOf } from './days.ts'
 import type { SkuType } from './goods.ts'
+import { learnFromHistory, whySo } from './overbook.ts'
 import { unknownZone } from './put-slots.ts'
 
 export const weekdays = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const
@@ -25,6 +27,10 @@ export interface PutWeeklyQuota {
   readonly capacity: number
   /** Most trucks of this type that may drive in the slot; absent: as many as there are. */
   readonly trucks?: number
+  /** Places are planned as trucks times so many stops, and `capacity` is only their bound. */
+  readonly stopsPerTruck?: number
+  /** How many percent of the plan may be sold at most, by what was learned of places that were lost; absent or 100: the plan and no more. */
+  readonly overbookMostPercent?: number
 }
 
 const dayNumber = (weekday: Weekday) => weekdays.indexOf(weekday) + 1
@@ -76,10 +82,11 @@ const resolveRules = statement<{ position: number; zone_id: number | null; known
 
 const upsertQuotaRules = statement(
   'routing.upsert_quota_rules',
-  `insert into routing.quota_rule (zone_id, weekday, slot_code, sku_type, capacity, trucks)
-   select * from unnest($1::bigint[], $2::int[], $3::text[], $4::text[], $5::int[], $6::int[])
-     as asked (zone_id, weekday, slot_code, sku_type, capacity, trucks) order by zone_id, weekday, slot_code, sku_type
-   on conflict (zone_id, weekday, slot_code, sku_type) do update set capacity = excluded.capacity, trucks = excluded.trucks`,
+  `insert into routing.quota_rule (zone_id, weekday, slot_code, sku_type, capacity, trucks, stops_per_truck, overbook_most)
+   select * from unnest($1::bigint[], $2::int[], $3::text[], $4::text[], $5::int[], $6::int[], $7::int[], $8::int[])
+     as asked (zone_id, weekday, slot_code, sku_type, capacity, trucks, stops_per_truck, overbook_most) order by zone_id, weekday, slot_code, sku_type
+   on conflict (zone_id, weekday, slot_code, sku_type) do update set capacity = excluded.capacity, trucks = excluded.trucks,
+     stops_per_truck = excluded.stops_per_truck, overbook_most = excluded.overbook_most`,
 )
 
 export async function putWeeklyQuotas(context: WriteContext, commands: readonly PutWeeklyQuota[]): Promise<Outcome<PutWeeklyQuota>[]> {
@@ -94,6 +101,11 @@ export async function putWeeklyQuotas(context: WriteContext, commands: readonly 
     if (zoneId === null) return unknownZone(asked.zoneCode)
     if (!known)
       return refused('routing.unknown_slot', `zone ${asked.zoneCode} has no slot ${asked.slotCode} on ${asked.weekday}`, '/slotCode')
+    const { trucks, stopsPerTruck, overbookMostPercent = 100 } = asked
+    if (stopsPerTruck !== undefined && trucks === undefined)
+      return refused('routing.bad_quota', 'places by stops of a truck need the number of trucks', '/trucks')
+    if (overbookMostPercent > 100 && stopsPerTruck === undefined)
+      return refused('routing.bad_quota', 'what is sold beyond the plan needs a plan: stopsPerTruck', '/stopsPerTruck')
     wanted.set(`${zoneId} ${asked.weekday} ${asked.slotCode} ${asked.skuType}`, { asked, zoneId })
     return accepted(asked)
   })
@@ -105,6 +117,8 @@ export async function putWeeklyQuotas(context: WriteContext, commands: readonly 
     rules.map(({ asked }) => asked.skuType),
     rules.map(({ asked }) => asked.capacity),
     rules.map(({ asked }) => asked.trucks ?? null),
+    rules.map(({ asked }) => asked.stopsPerTruck ?? null),
+    rules.map(({ asked }) => asked.overbookMostPercent ?? 100),
   ])
   return outcomes
 }
@@ -144,38 +158,58 @@ const openSlots = statement<{ opened: number }>(
    select count(*)::int as opened from opened`,
 )
 
-/** A quota of a rule follows it, down to what is sold and no further. */
-const quotasToOpen = statement<{
+interface QuotaToOpen {
   zone_id: number
   date: string
   slot_code: string
   sku_type: SkuType
   capacity: number
   trucks: number | null
-}>(
+  most: number
+  stops_per_truck: number | null
+  overbook_most: number
+  dates: number | null
+  used: number | null
+  burnt: number | null
+  percent: number | null
+}
+
+/** A quota of a rule follows it and what was learned, down to what is sold and no further. */
+const quotasToOpen = statement<QuotaToOpen>(
   'routing.quotas_to_open',
-  `select slot.zone_id, slot.date, slot.code as slot_code, quota_rule.sku_type, quota_rule.capacity, quota_rule.trucks
+  `select slot.zone_id, slot.date, slot.code as slot_code, quota_rule.sku_type, planned.capacity, quota_rule.trucks, quota_rule.capacity as most,
+     quota_rule.stops_per_truck, quota_rule.overbook_most, learned.dates, learned.used, learned.burnt, learned.percent
    from routing.slot
    join routing.quota_rule on quota_rule.zone_id = slot.zone_id and quota_rule.weekday = extract(isodow from slot.date::date)
      and quota_rule.slot_code = slot.code
+   left join routing.quota_learned as learned on learned.zone_id = slot.zone_id and learned.slot_code = slot.code and learned.sku_type = quota_rule.sku_type
+   cross join lateral (select case when stops_per_truck is null then quota_rule.capacity else least(quota_rule.capacity::bigint,
+     quota_rule.trucks::bigint * stops_per_truck * least(overbook_most, coalesce(learned.percent, 100)) / 100)::int end as capacity) as planned
    left join routing.quota on quota.zone_id = slot.zone_id and quota.date = slot.date and quota.slot_code = slot.code
      and quota.sku_type = quota_rule.sku_type
    where slot.date = any($1::text[]) and slot.starts_at > $2
-     and (quota.id is null or (quota.by_rule and (quota.capacity <> greatest(quota_rule.capacity, quota.used) or quota.trucks is distinct from quota_rule.trucks)))
+     and (quota.id is null or (quota.by_rule and (quota.capacity <> greatest(planned.capacity, quota.used) or quota.trucks is distinct from quota_rule.trucks)))
    order by slot.date, slot.zone_id, slot.code, quota_rule.sku_type`,
 )
 
 const openQuotas = statement<{ opened: number; kept: number }>(
   'routing.open_quotas',
   `with opened as (
-     insert into routing.quota (zone_id, date, slot_code, sku_type, capacity, trucks, by_rule)
-     select *, true from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::int[], $6::int[])
-       as wanted (zone_id, date, slot_code, sku_type, capacity, trucks) order by zone_id, date, slot_code, sku_type
-     on conflict (zone_id, date, slot_code, sku_type) do update set capacity = greatest(excluded.capacity, quota.used), trucks = excluded.trucks
+     insert into routing.quota (zone_id, date, slot_code, sku_type, capacity, trucks, why, by_rule)
+     select *, true from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::int[], $6::int[], $7::text[])
+       as wanted (zone_id, date, slot_code, sku_type, capacity, trucks, why) order by zone_id, date, slot_code, sku_type
+     on conflict (zone_id, date, slot_code, sku_type) do update set capacity = greatest(excluded.capacity, quota.used), trucks = excluded.trucks,
+       why = excluded.why
      where quota.by_rule
      returning 1)
    select count(*)::int as opened from opened`,
 )
+
+function whyOf({ trucks, stops_per_truck, overbook_most, most, dates, used, burnt, percent }: QuotaToOpen): string | null {
+  if (stops_per_truck === null || trucks === null) return null
+  const learned = dates === null || used === null || burnt === null || percent === null ? null : { dates, used, burnt, percent }
+  return whySo({ trucks, stopsPerTruck: stops_per_truck, overbookMost: overbook_most, capacity: most, learned })
+}
 
 export interface OpenedDays {
   readonly slots: number
@@ -191,11 +225,9 @@ export async function openDays(context: WriteContext, { days }: { readonly days:
   const slots = await context.query(slotsToOpen, [dates, context.now])
   let openedSlots = 0
   if (slots.length > 0) {
-    await lockZoneDays(
-      context,
-      slots.map(({ zone_id, date }) => ({ zoneId: zone_id, date })),
-    )
-    const [row] = await context.query(openSlots, [
+    const opening = slots.map(({ zone_id, date }) => ({ zoneId: zone_id, date }))
+    await lockZoneDays(context, opening)
+    const opened = context.query(openSlots, [
       slots.map(({ zone_id }) => zone_id),
       slots.map(({ date }) => date),
       slots.map(({ code }) => code),
@@ -203,21 +235,23 @@ export async function openDays(context: WriteContext, { days }: { readonly days:
       slots.map(({ ends_at }) => ends_at),
       slots.map(({ cut_off_at }) => cut_off_at),
     ])
+    const [[row]] = await Promise.all([opened, tellDays(context, opening)])
     openedSlots = row?.opened ?? 0
   }
+  await learnFromHistory(context)
   const quotas = await context.query(quotasToOpen, [dates, context.now])
   if (quotas.length === 0) return { slots: openedSlots, quotas: 0 }
-  await lockZoneDays(
-    context,
-    quotas.map(({ zone_id, date }) => ({ zoneId: zone_id, date })),
-  )
-  const [row] = await context.query(openQuotas, [
+  const changing = quotas.map(({ zone_id, date }) => ({ zoneId: zone_id, date }))
+  await lockZoneDays(context, changing)
+  const opened = context.query(openQuotas, [
     quotas.map(({ zone_id }) => zone_id),
     quotas.map(({ date }) => date),
     quotas.map(({ slot_code }) => slot_code),
     quotas.map(({ sku_type }) => sku_type),
     quotas.map(({ capacity }) => capacity),
     quotas.map(({ trucks }) => trucks),
+    quotas.map(whyOf),
   ])
+  const [[row]] = await Promise.all([opened, tellDays(context, changing)])
   return { slots: openedSlots, quotas: row?.opened ?? 0 }
 }

@@ -1,5 +1,6 @@
 import { accepted, invariant, type Outcome, refused } from '#kernel/outcome.ts'
 import { statement, type WriteContext } from '#platform/database.ts'
+import { tellQuotas } from './availability.ts'
 import { lockZoneDays, zoneIdsOf, type ZoneDay } from './days.ts'
 import type { SkuType } from './goods.ts'
 import { unknownZone } from './put-slots.ts'
@@ -111,7 +112,7 @@ const noEffects = (): Effects => ({ claims: [], ended: [], kept: [] })
 
 async function write(context: WriteContext, { claims, ended, kept }: Effects): Promise<void> {
   if (claims.length + ended.length + kept.length === 0) return
-  const [row] = await context.query(writeHolds, [
+  const written = context.query(writeHolds, [
     claims.map(({ quotaId }) => quotaId),
     claims.map(({ delta }) => delta),
     claims.map(({ kind }) => kind),
@@ -126,6 +127,13 @@ async function write(context: WriteContext, { claims, ended, kept }: Effects): P
     kept.map(({ places }) => places),
     kept.map(({ orderId }) => orderId),
     kept.map(({ expiresAt }) => expiresAt),
+  ])
+  const [[row]] = await Promise.all([
+    written,
+    tellQuotas(
+      context,
+      claims.map(({ quotaId }) => quotaId),
+    ),
   ])
   invariant(row?.moved === new Set(claims.map(({ quotaId }) => quotaId)).size, 'a quota moved under the lock of its day')
 }

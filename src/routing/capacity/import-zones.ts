@@ -13,6 +13,11 @@ export interface ImportedZones {
   readonly features: readonly Outcome<{ code: string; zoneId: number }>[]
 }
 
+const selectKnown = statement<{ code: string }>(
+  'routing.zones_by_code',
+  `select code from routing.zone where kind = 'zone' and code = any($1::text[])`,
+)
+
 const selectDistricts = statement<{ code: string }>(
   'routing.districts_by_code',
   `select code from routing.zone where kind = 'district' and code = any($1::text[])`,
@@ -21,13 +26,14 @@ const selectDistricts = statement<{ code: string }>(
 const upsertZones = statement<{ id: number; code: string }>(
   'routing.upsert_zones',
   `with raised as (update routing.zone_set set version = version + 1)
-   insert into routing.zone (code, name, time_zone, postcodes, polygons, kind, depot_id, planning)
-   select code, name, time_zone, postcodes::text[], polygons, kind, depot_id, planning
-   from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::json[], $6::text[], $7::bigint[], $8::text[])
-     as feature (code, name, time_zone, postcodes, polygons, kind, depot_id, planning)
+   insert into routing.zone (code, name, time_zone, postcodes, polygons, kind, depot_id, planning, neighbours)
+   select code, name, time_zone, postcodes::text[], polygons, kind, depot_id, planning, neighbours::text[]
+   from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::json[], $6::text[], $7::bigint[], $8::text[], $9::text[])
+     as feature (code, name, time_zone, postcodes, polygons, kind, depot_id, planning, neighbours)
    order by code
    on conflict (code) do update set name = excluded.name, time_zone = excluded.time_zone, postcodes = excluded.postcodes,
-     polygons = excluded.polygons, kind = excluded.kind, depot_id = excluded.depot_id, planning = excluded.planning, version = zone.version + 1
+     polygons = excluded.polygons, kind = excluded.kind, depot_id = excluded.depot_id, planning = excluded.planning,
+     neighbours = excluded.neighbours, version = zone.version + 1
    returning id, code`,
 )
 
@@ -52,15 +58,21 @@ export async function importZones(context: WriteContext, commands: readonly Impo
   const stored = wantedDistricts.length === 0 ? [] : await context.query(selectDistricts, [[...new Set(wantedDistricts)]])
   const districts = new Set(stored.map(({ code }) => code))
   for (const { kind, code } of named) if (kind === 'district') districts.add(code)
+  const wantedNeighbours = named.flatMap(({ neighbours }) => neighbours)
+  const helping = wantedNeighbours.length === 0 ? [] : await context.query(selectKnown, [[...new Set(wantedNeighbours)]])
+  const known = new Set([...helping.map(({ code }) => code), ...named.flatMap(({ kind, code }) => (kind === 'zone' ? [code] : []))])
   const read = shaped.map((features) =>
     features.map((outcome, index): Outcome<ZoneShape> => {
       if (!outcome.ok) return outcome
-      const { code, district, depot } = outcome.value
+      const { code, district, depot, neighbours } = outcome.value
       const at = `/features/${index}/properties`
       if (district !== null && !districts.has(district))
         return refused('routing.unknown_district', `zone ${code}: there is no district ${district}`, `${at}/district`)
       if (depot !== null && !depotIds.has(depot))
         return refused('routing.unknown_depot', `zone ${code}: there is no depot ${depot}`, `${at}/depot`)
+      const stranger = neighbours.findIndex((neighbour) => !known.has(neighbour))
+      if (stranger >= 0)
+        return refused('routing.unknown_zone', `zone ${code}: there is no zone ${neighbours[stranger]}`, `${at}/neighbours/${stranger}`)
       return outcome
     }),
   )
@@ -80,6 +92,7 @@ export async function importZones(context: WriteContext, commands: readonly Impo
           zones.map((zone) => zone.kind),
           zones.map((zone) => depotIds.get(zone.depot ?? '') ?? null),
           zones.map((zone) => zone.planning),
+          zones.map((zone) => `{${zone.neighbours.join()}}`),
         ])
   if (zones.length > 0) context.defer(linkDistricts, [zones.map((zone) => zone.code), zones.map((zone) => zone.district)])
   const ids = new Map(rows.map((row) => [row.code, row.id]))

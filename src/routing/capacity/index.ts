@@ -9,7 +9,7 @@ import { type PutDepot, putDepots, type PutVehicle, putVehicles } from './put-ve
 import { type AvailabilityDemand, availabilityOf } from './availability.ts'
 import { openZoneCache } from './zone-store.ts'
 
-export type { AvailabilityDemand, SlotAvailability } from './availability.ts'
+export { type AvailabilityDemand, type SlotAvailability, tellQuotas } from './availability.ts'
 export { dateAfter, datesAhead, isDate, lockZoneDays, type ZoneDay } from './days.ts'
 export { fitsType, type Load, type SkuType } from './goods.ts'
 export type { HeldPlaces, HoldPlaces, KeepPlaces } from './holds.ts'

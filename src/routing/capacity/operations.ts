@@ -4,6 +4,7 @@ import { command, type Operation, query } from '#platform/operation.ts'
 import { availabilityOf } from './availability.ts'
 import { dateAfter, isDate } from './days.ts'
 import { type HeldPlaces, holdPlaces, keepPlaces, letGoPlaces } from './holds.ts'
+import { listQuotas } from './list-quotas.ts'
 import { putOperations } from './put-operations.ts'
 import { Address, Code, exact, GoodsType, Id, LocalDate } from './schemas.ts'
 import type { CurrentZones } from './zone-store.ts'
@@ -208,5 +209,5 @@ export function capacityOperations(currentZones: CurrentZones): readonly Operati
     },
   })
 
-  return [...putOperations, locate, availability, placesHold, placesKeep, placesLetGo]
+  return [...putOperations, listQuotas, locate, availability, placesHold, placesKeep, placesLetGo]
 }

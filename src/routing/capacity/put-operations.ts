@@ -3,6 +3,7 @@ import { accepted } from '#kernel/outcome.ts'
 import { command, type Operation } from '#platform/operation.ts'
 import { openDays, putWeeklyQuotas, putWeeklySlots, weekdays } from './calendar.ts'
 import { importZones } from './import-zones.ts'
+import { mostPercent } from './overbook.ts'
 import { putQuotas } from './put-quotas.ts'
 import { putSlots } from './put-slots.ts'
 import { putDepots, putVehicles } from './put-vehicles.ts'
@@ -192,6 +193,8 @@ const weeklyQuotaInput = Type.Object(
     skuType: GoodsType,
     capacity: Type.Integer({ minimum: 0, maximum: 1_000_000 }),
     trucks: Type.Optional(Type.Integer({ minimum: 0, maximum: 100_000 })),
+    stopsPerTruck: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
+    overbookMostPercent: Type.Optional(Type.Integer({ minimum: 100, maximum: mostPercent })),
   },
   exact,
 )
@@ -199,13 +202,14 @@ const weeklyQuotaInput = Type.Object(
 const quotasPutWeekly = command({
   id: 'quotas.put_weekly',
   context: 'routing',
-  summary: 'Sets what a slot takes every week, and how many trucks of the type may drive in it; a quota set for a date overrides it',
+  summary:
+    'Sets what a slot takes every week, or plans it by trucks and stops with what was learned of lost places; a quota set for a date overrides it',
   input: weeklyQuotaInput,
   output: weeklyQuotaInput,
   ...rare,
   http: { method: 'PUT', path: '/v1/quotas/weekly' },
   idempotency: 'inherent',
-  errors: { 'routing.unknown_zone': 404, 'routing.unknown_slot': 404 },
+  errors: { 'routing.unknown_zone': 404, 'routing.unknown_slot': 404, 'routing.bad_quota': 422 },
   body: (context, asked) =>
     putWeeklyQuotas(
       context,

@@ -1,5 +1,6 @@
 import { accepted, type Outcome, refused } from '#kernel/outcome.ts'
 import { statement, type WriteContext } from '#platform/database.ts'
+import { tellDays } from './availability.ts'
 import { lockZoneDays, zoneIdsOf } from './days.ts'
 import type { SkuType } from './goods.ts'
 import { unknownZone } from './put-slots.ts'
@@ -30,7 +31,7 @@ const upsertQuotas = statement(
    select * from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::int[], $6::int[])
      as asked (zone_id, date, slot_code, sku_type, capacity, trucks)
    order by zone_id, date, slot_code, sku_type
-   on conflict (zone_id, date, slot_code, sku_type) do update set capacity = excluded.capacity, trucks = excluded.trucks, by_rule = false`,
+   on conflict (zone_id, date, slot_code, sku_type) do update set capacity = excluded.capacity, trucks = excluded.trucks, why = null, by_rule = false`,
 )
 
 /** Sets how many waybills of one SKU type a slot takes. It cannot go below what is taken already. Set for a date, it follows its weekday's rule no more. Locks zone days. */
@@ -70,7 +71,7 @@ export async function putQuotas(context: WriteContext, commands: readonly PutQuo
   })
   const quotas = [...wanted.values()]
   if (quotas.length > 0) {
-    await context.query(upsertQuotas, [
+    const written = context.query(upsertQuotas, [
       quotas.map(({ zoneId }) => zoneId),
       quotas.map(({ asked }) => asked.date),
       quotas.map(({ asked }) => asked.slotCode),
@@ -78,6 +79,8 @@ export async function putQuotas(context: WriteContext, commands: readonly PutQuo
       quotas.map(({ asked }) => asked.capacity),
       quotas.map(({ asked }) => asked.trucks ?? null),
     ])
+    const days = quotas.map(({ zoneId, asked }) => ({ zoneId, date: asked.date }))
+    await Promise.all([written, tellDays(context, days)])
   }
   return outcomes
 }

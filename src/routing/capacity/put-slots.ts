@@ -1,5 +1,6 @@
 import { accepted, type Outcome, refused } from '#kernel/outcome.ts'
 import { statement, type WriteContext } from '#platform/database.ts'
+import { tellDays } from './availability.ts'
 import { isDate, lockZoneDays } from './days.ts'
 
 /** A delivery window of one zone on one local date. Times are the zone's local time, `HH:MM`. */
@@ -66,14 +67,12 @@ export async function putSlots(context: WriteContext, commands: readonly PutSlot
     return accepted(key)
   })
   const slots = [...wanted.values()]
-  await lockZoneDays(
-    context,
-    slots.map(({ zoneId, asked }) => ({ zoneId, date: asked.date })),
-  )
+  const days = slots.map(({ zoneId, asked }) => ({ zoneId, date: asked.date }))
+  await lockZoneDays(context, days)
   const written =
     slots.length === 0
-      ? []
-      : await context.query(upsertSlots, [
+      ? Promise.resolve([])
+      : context.query(upsertSlots, [
           slots.map(({ zoneId }) => zoneId),
           slots.map(({ asked }) => asked.date),
           slots.map(({ asked }) => asked.code),
@@ -81,7 +80,8 @@ export async function putSlots(context: WriteContext, commands: readonly PutSlot
           slots.map(({ endsAt }) => endsAt),
           slots.map(({ asked, startsAt }) => new Date(startsAt.getTime() - asked.cutOffMinutes * 60_000)),
         ])
-  const done = new Set(written.map((row) => `${row.zone_id} ${row.date} ${row.code}`))
+  const [upserted] = await Promise.all([written, tellDays(context, days)])
+  const done = new Set(upserted.map((row) => `${row.zone_id} ${row.date} ${row.code}`))
   return judged.map((outcome, index): Outcome<PutSlot> => {
     if (!outcome.ok) return outcome
     if (done.has(outcome.value)) return accepted(commands[index] as PutSlot)

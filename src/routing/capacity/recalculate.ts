@@ -1,5 +1,6 @@
 import { accepted, type Outcome } from '#kernel/outcome.ts'
 import { statement, type WriteContext } from '#platform/database.ts'
+import { tellDays } from './availability.ts'
 import { lockZoneDays, zoneIdsOf } from './days.ts'
 import type { SkuType } from './goods.ts'
 import { unknownZone } from './put-slots.ts'
@@ -44,7 +45,8 @@ export async function recalculateQuotas(
     ).values(),
   ]
   await lockZoneDays(context, days)
-  const rows = await context.query(recalculate, [days.map(({ zoneId }) => zoneId), days.map(({ date }) => date)])
+  const recalculated = context.query(recalculate, [days.map(({ zoneId }) => zoneId), days.map(({ date }) => date)])
+  const [rows] = await Promise.all([recalculated, tellDays(context, days)])
   return commands.map((command, index) => {
     const zoneId = zoneIds[index] ?? null
     if (zoneId === null) return unknownZone(command.zoneCode)

@@ -19,6 +19,8 @@ export interface ZoneShape {
   readonly depot: string | null
   /** Whether its waybills get routes as they come, or wait for a run. */
   readonly planning: 'incremental' | 'wave'
+  /** Codes of zones that have agreed to help out with their trucks, the first asked first. */
+  readonly neighbours: readonly string[]
   /** IANA name, such as `America/Toronto`; slots of the zone are in its local time. */
   readonly timeZone: string
   /** Postcodes that belong to the zone when an address has no point; upper case, no spaces. */
@@ -51,6 +53,9 @@ export function readZones(features: readonly unknown[], path = '/features'): Out
   })
 }
 
+/** Each is one more look for a waybill that found no truck, and one more day that is locked. */
+const mostNeighbours = 4
+
 const bad = (reason: string, detail: string, field: string): Outcome<never> => refused(`routing.${reason}`, detail, field)
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -68,6 +73,7 @@ function readZone(feature: unknown, path: string): Outcome<ZoneShape> {
     district = null,
     depot = null,
     planning = 'incremental',
+    neighbours = [],
     timeZone = 'UTC',
     postcodes = [],
   } = properties
@@ -81,6 +87,16 @@ function readZone(feature: unknown, path: string): Outcome<ZoneShape> {
     return bad('bad_zone', `zone ${code}: the district is the code of one, and a district has none`, `${path}/properties/district`)
   if (planning !== 'incremental' && planning !== 'wave')
     return bad('bad_zone', `zone ${code}: planning is incremental or wave, not ${String(planning)}`, `${path}/properties/planning`)
+  if (
+    !Array.isArray(neighbours) ||
+    neighbours.length > mostNeighbours ||
+    !neighbours.every((one) => isCodeOrNull(one) && one !== null && one !== code)
+  )
+    return bad(
+      'bad_zone',
+      `zone ${code}: neighbours are codes of at most ${mostNeighbours} other zones whose trucks may help out`,
+      `${path}/properties/neighbours`,
+    )
   if (!isCodeOrNull(depot)) return bad('bad_zone', `zone ${code}: the depot is the code of one`, `${path}/properties/depot`)
   if (typeof timeZone !== 'string' || !isTimeZone(timeZone))
     return bad('bad_zone', `zone ${code}: ${String(timeZone)} is no IANA time zone`, `${path}/properties/timeZone`)
@@ -96,6 +112,7 @@ function readZone(feature: unknown, path: string): Outcome<ZoneShape> {
     district,
     depot,
     planning,
+    neighbours: [...new Set(neighbours as string[])],
     timeZone,
     postcodes: [...new Set((postcodes as string[]).map(plainPostcode))],
   }

@@ -14,6 +14,7 @@ const selectZones = statement<{
   polygons: Polygon[] | null
   district: string | null
   planning: 'incremental' | 'wave'
+  neighbours: string[]
   depot_id: number | null
   depot: string | null
   depot_time_zone: string | null
@@ -21,7 +22,7 @@ const selectZones = statement<{
   lng: number | null
 }>(
   'routing.zones',
-  `select zone.id, zone.code, zone.name, zone.time_zone, zone.postcodes, zone.polygons, zone.planning, district.code as district,
+  `select zone.id, zone.code, zone.name, zone.time_zone, zone.postcodes, zone.polygons, zone.planning, zone.neighbours, district.code as district,
      depot.id as depot_id, depot.code as depot, depot.time_zone as depot_time_zone, depot.lat, depot.lng
    from routing.zone left join routing.zone as district on district.id = zone.district_id
    left join routing.depot on depot.id = coalesce(zone.depot_id, district.depot_id)
@@ -41,26 +42,44 @@ export function openZoneCache(): CurrentZones {
     const zones = await context.query(selectZones)
     const map = buildZoneMap(
       row.version,
-      zones.map(({ id, code, name, time_zone, postcodes, polygons, planning, district, depot_id, depot, depot_time_zone, lat, lng }) => {
-        const base =
-          depot_id === null || depot === null || depot_time_zone === null || lat === null || lng === null
-            ? null
-            : { depotId: depot_id, code: depot, timeZone: depot_time_zone, lat, lng }
-        return {
-          zoneId: id,
+      zones.map(
+        ({
+          id,
           code,
           name,
-          kind: 'zone' as const,
-          timeZone: time_zone,
+          time_zone,
           postcodes,
           polygons,
-          district,
-          depot,
           planning,
-          base,
-          centre: centreOf(polygons),
-        }
-      }),
+          neighbours,
+          district,
+          depot_id,
+          depot,
+          depot_time_zone,
+          lat,
+          lng,
+        }) => {
+          const base =
+            depot_id === null || depot === null || depot_time_zone === null || lat === null || lng === null
+              ? null
+              : { depotId: depot_id, code: depot, timeZone: depot_time_zone, lat, lng }
+          return {
+            zoneId: id,
+            code,
+            name,
+            kind: 'zone' as const,
+            timeZone: time_zone,
+            postcodes,
+            polygons,
+            district,
+            depot,
+            planning,
+            neighbours,
+            base,
+            centre: centreOf(polygons),
+          }
+        },
+      ),
     )
     kept.set(context.traffic, map)
     return map

@@ -1,4 +1,5 @@
 import { compile, type Model } from './model.ts'
+import { looksNeeded, planFew } from './few-stops.ts'
 import { findNeighbours } from './neighbours.ts'
 import type { Plan, RouteStops } from './plan.ts'
 import type { Problem } from './problem.ts'
@@ -23,6 +24,9 @@ export interface SolveOptions {
   readonly start?: readonly RouteStops[] | undefined
 }
 
+/** Attempts for each stop before all routes of a few stops are looked at. */
+const guessesForFew = 100
+
 /** Plans routes, better the longer it may: any plan it returns keeps every rule, and what it cannot carry it explains. */
 export function solve(problem: Problem, options: SolveOptions = {}): Plan {
   const { seed = 1, millis = Infinity, iterations = Infinity, now = () => 0, stopped = () => false, start = [] } = options
@@ -35,8 +39,12 @@ export function solve(problem: Problem, options: SolveOptions = {}): Plan {
   for (const { vehicle, stops, loadsBefore } of start) begin(routes, vehicle, { stops, loadsBefore })
   const neighbours = findNeighbours(model)
   if (model.vehicles > 0 && routes.used === 0) beginWithSavings(routes, neighbours)
-  const left = millis - (now() - startedAt)
-  const attempts = improve(routes, neighbours, { seed, millis: left, iterations, now, stopped })
+  const left = () => millis - (now() - startedAt)
+  // A look at a route counts as an attempt: where all can be looked at, the plan will be the cheapest, and the search only has to be a good guess until then.
+  const isFew = looksNeeded(model) <= iterations
+  const guesses = isFew ? Math.min(iterations, guessesForFew * model.stops) : iterations
+  const attempts = improve(routes, neighbours, { seed, millis: left(), iterations: guesses, now, stopped })
+  if (isFew) planFew(routes, () => left() <= 0 || stopped())
   return planOf(model, routes, attempts)
 }
 

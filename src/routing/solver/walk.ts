@@ -20,6 +20,8 @@ export class Walk {
   /** Of the last route that was judged: when it ends at the earliest, and the latest start for that. */
   endsAt = 0
   startsAt = 0
+  /** Whether it could be that the route holds with more stops behind its last: all of these are reached in time. */
+  mayGoOn = false
 
   constructor(model: Model) {
     this.#model = model
@@ -30,6 +32,7 @@ export class Walk {
   }
 
   cost(vehicle: number, length: number): number {
+    this.mayGoOn = length === 0
     if (length === 0) return 0
     const model = this.#model
     const type = model.types[vehicle]!
@@ -121,6 +124,7 @@ export class Walk {
       if (!alive) return never
       from = to
     }
+    this.mayGoOn = true
     times = this.#drive(type, times, timeOut[from * size + place[n + 2 * vehicle + 1]!]!)
     let least = never
     for (let s = 0; s < states; s += 1) {
