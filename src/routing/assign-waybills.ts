@@ -3,7 +3,7 @@ import type { WriteContext } from '#platform/database.ts'
 import type { NewEvent } from '#platform/events.ts'
 import { type Board, type Place, type Plan, planAssignments, type ReasonCode, type Refusal, type Request } from './assign.ts'
 import { type CurrentZones, datesAhead, type Load, lockZoneDays, type SkuType, type Zone } from './capacity/index.ts'
-import { loadCells, loadFleet, loadHeld, loadRoutes } from './board-store.ts'
+import { loadCells, loadFleet, loadHeld, loadRoutesToTry } from './board-store.ts'
 import type { Ground } from './fleet.ts'
 import { routingEventTypes, type RoutingAssigned, type RoutingUnassigned } from './events.ts'
 import { type Decided, writeDecided } from './plan-store.ts'
@@ -179,13 +179,18 @@ async function decide(context: WriteContext, located: readonly Located[]): Promi
   )
   // The same slots of zones that may help out: looked at only when the own routes were not enough.
   const elsewhere = [...demands.values()].flatMap((one) => (neighbours.get(one.zoneId) ?? []).map(({ zoneId }) => ({ ...one, zoneId })))
+  const least: Load = {
+    weightGrams: Math.min(...requests.map(({ weightGrams }) => weightGrams)),
+    volumeMl: Math.min(...requests.map(({ volumeMl }) => volumeMl)),
+    pieces: Math.min(...requests.map(({ pieces }) => pieces)),
+  }
   const look = async (slots: number, withFleet: boolean): Promise<Plan> => {
     const cells = await loadCells(context, [...demands.values(), ...(withFleet ? elsewhere : [])], {
       from: ahead[0] ?? '',
       to: ahead.at(-1) ?? '',
       mostSlots: slots,
     })
-    const routes = await loadRoutes(context, cells)
+    const routes = await loadRoutesToTry(context, cells, { least, all: withFleet })
     const dates = cells.map(({ date }) => date)
     const fleet = withFleet ? await loadFleet(context, { dates, zoneIds: cells.map(({ zoneId }) => zoneId) }) : null
     return planAssignments(requests, { now: context.now, cells, routes, held, zones, fleet, neighbours })

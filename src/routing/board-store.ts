@@ -1,6 +1,6 @@
 import { type ReadContext, statement } from '#platform/database.ts'
 import { type Cell, type FleetFacts, type Held, type Route, slotKey } from './assign.ts'
-import { dateAfter, type SkuType } from './capacity/index.ts'
+import { dateAfter, type Load, type SkuType } from './capacity/index.ts'
 import type { TruckTime, Vehicle } from './fleet.ts'
 import type { RouteState } from './lifecycle.ts'
 
@@ -147,9 +147,12 @@ export interface RouteRow extends VehicleRow {
   path: string
 }
 
-export const routeColumns = `route.id, route.version, route.zone_id, route.date, route.slot_code, route.state, route.starts_at, route.ends_at,
+const columnsWith = (
+  path: string,
+): string => `route.id, route.version, route.zone_id, route.date, route.slot_code, route.state, route.starts_at, route.ends_at,
   route.leaves_at, route.returns_at, route.weight_capacity_grams, route.volume_capacity_ml, route.pieces_capacity, route.weight_grams,
-  route.volume_ml, route.pieces, route.frozen, route.path::text, ${vehicleColumns}`
+  route.volume_ml, route.pieces, route.frozen, ${path}, ${vehicleColumns}`
+export const routeColumns = columnsWith('route.path::text')
 
 const selectRoutes = statement<RouteRow>(
   'routing.routes_of_slots',
@@ -177,16 +180,65 @@ export const routeOf = (row: RouteRow): Route => ({
   path: row.path,
 })
 
+/** Open routes of a slot and kind of truck that waybills of one batch are tried on. */
+const mostRoutesTried = 12
+
+// Those with room go first, and of them the newest: an older one has been tried by those before, and found wanting in time. With the stops
+// of all of them a batch would read a megabyte once its slots have filled dozens of trucks.
+const selectRoutesToTry = statement<RouteRow & { tried: boolean }>(
+  'routing.routes_to_try',
+  `select ${columnsWith(`case when route.tried then route.path::text else '[]' end as path`)}, route.tried
+   from (
+     select ranked.*, ranked.state = 'open' and ranked.place <= ${mostRoutesTried} as tried
+     from (
+       select route.*, row_number() over (partition by route.zone_id, route.date, route.slot_code, vehicle.type, route.state = 'open'
+         order by (route.weight_grams + $4 <= route.weight_capacity_grams and route.volume_ml + $5 <= route.volume_capacity_ml
+           and route.pieces + $6 <= route.pieces_capacity) desc, route.id desc) as place
+       from unnest($1::bigint[], $2::text[], $3::text[]) as slot (zone_id, date, code)
+       join routing.route on route.date = slot.date and route.zone_id = slot.zone_id and route.slot_code = slot.code
+       join routing.vehicle on vehicle.id = route.vehicle_id
+       where route.leaves_at is not null
+     ) as ranked
+   ) as route
+   join routing.vehicle on vehicle.id = route.vehicle_id left join routing.depot on depot.id = vehicle.depot_id
+   where route.tried or $7`,
+)
+
+/**
+ * Routes that waybills no smaller than `least` are tried on. With `all`, those that are not tried come along without their stops, as if
+ * closed: they count where trucks of a slot are limited.
+ */
+export async function loadRoutesToTry(
+  context: ReadContext,
+  cells: readonly Pick<Cell, 'zoneId' | 'date' | 'code'>[],
+  { least, all }: { least: Load; all: boolean },
+): Promise<Route[]> {
+  const slots = slotsOf(cells)
+  if (slots.length === 0) return []
+  const rows = await context.query(selectRoutesToTry, [
+    ...columnsOf(slots),
+    Math.trunc(least.weightGrams),
+    Math.trunc(least.volumeMl),
+    Math.trunc(least.pieces),
+    all,
+  ])
+  return rows.map((row) => ({ ...routeOf(row), open: row.tried }))
+}
+
+const slotsOf = (cells: readonly Pick<Cell, 'zoneId' | 'date' | 'code'>[]) => [
+  ...new Map(cells.map((cell) => [slotKey(cell), cell])).values(),
+]
+const columnsOf = (slots: readonly Pick<Cell, 'zoneId' | 'date' | 'code'>[]) => [
+  slots.map((slot) => slot.zoneId),
+  slots.map((slot) => slot.date),
+  slots.map((slot) => slot.code),
+]
+
 /** Routes that take a truck in the slots of the cells. */
 export async function loadRoutes(context: ReadContext, cells: readonly Pick<Cell, 'zoneId' | 'date' | 'code'>[]): Promise<Route[]> {
-  const slots = [...new Map(cells.map((cell) => [slotKey(cell), cell])).values()]
+  const slots = slotsOf(cells)
   if (slots.length === 0) return []
-  const rows = await context.query(selectRoutes, [
-    slots.map((slot) => slot.zoneId),
-    slots.map((slot) => slot.date),
-    slots.map((slot) => slot.code),
-  ])
-  return rows.map(routeOf)
+  return (await context.query(selectRoutes, columnsOf(slots))).map(routeOf)
 }
 
 const selectById = statement<RouteRow>(
