@@ -180,23 +180,26 @@ export const routeOf = (row: RouteRow): Route => ({
   path: row.path,
 })
 
-/** Open routes of a slot and kind of truck that waybills of one batch are tried on. */
-const mostRoutesTried = 12
+/** Open routes of a slot and kind of truck that the waybills of one batch are tried on: those with room, and full ones that may get a larger truck. */
+const mostTried = { withRoom: 6, full: 2 } as const
 
-// Those with room go first, and of them the newest: an older one has been tried by those before, and found wanting in time. With the stops
-// of all of them a batch would read a megabyte once its slots have filled dozens of trucks.
+// Those with the fewest stops have the most time left: new ones, and those that lost some. With the stops of all of them a batch would read a
+// megabyte once its slots have filled dozens of trucks, and unpacking the stops is most of the work.
 const selectRoutesToTry = statement<RouteRow & { tried: boolean }>(
   'routing.routes_to_try',
   `select ${columnsWith(`case when route.tried then route.path::text else '[]' end as path`)}, route.tried
    from (
-     select ranked.*, ranked.state = 'open' and ranked.place <= ${mostRoutesTried} as tried
+     select ranked.*, ranked.state = 'open' and case when ranked.roomy then ranked.place <= ${mostTried.withRoom}
+       else $7 and ranked.place <= ${mostTried.full} end as tried
      from (
-       select route.*, row_number() over (partition by route.zone_id, route.date, route.slot_code, vehicle.type, route.state = 'open'
-         order by (route.weight_grams + $4 <= route.weight_capacity_grams and route.volume_ml + $5 <= route.volume_capacity_ml
-           and route.pieces + $6 <= route.pieces_capacity) desc, route.id desc) as place
+       select route.*, fit.roomy,
+         row_number() over (partition by route.zone_id, route.date, route.slot_code, vehicle.type, route.state, fit.roomy
+           order by route.stops, route.id desc) as place
        from unnest($1::bigint[], $2::text[], $3::text[]) as slot (zone_id, date, code)
        join routing.route on route.date = slot.date and route.zone_id = slot.zone_id and route.slot_code = slot.code
        join routing.vehicle on vehicle.id = route.vehicle_id
+       cross join lateral (select route.weight_grams + $4 <= route.weight_capacity_grams and route.volume_ml + $5 <= route.volume_capacity_ml
+         and route.pieces + $6 <= route.pieces_capacity as roomy) as fit
        where route.leaves_at is not null
      ) as ranked
    ) as route
