@@ -38,7 +38,7 @@ export type AssignedWaybill = { readonly waybillId: number; readonly attempt: nu
 )
 
 /** How far ahead a waybill without a chosen slot may be promised. */
-const horizonDays = 7
+export const horizonDays = 7
 /** Free slots looked at for each zone and SKU type; a day has about six. */
 const mostSlots = 16
 const firstSlots = 3

@@ -73,6 +73,11 @@ const laws: readonly { law: string; sql: string }[] = [
           where route.state in ('open', 'locked', 'departed') and (planned.waybills is distinct from held.waybills or not planned.in_time)`,
   },
   {
+    law: 'no truck is on its way before all goods that it carries are at the depot',
+    sql: `select route.id from routing.route join routing.assignment on assignment.route_id = route.id and assignment.state = 'assigned'
+          where route.state in ('open', 'locked', 'departed') and (route.path -> 0 ->> 'arrives')::bigint < extract(epoch from assignment.ready_at)`,
+  },
+  {
     law: 'no slot has more trucks of a type than its resources',
     sql: `select quota.id from routing.quota
           join routing.route on route.zone_id = quota.zone_id and route.date = quota.date and route.slot_code = quota.slot_code and route.leaves_at is not null

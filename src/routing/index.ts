@@ -12,6 +12,7 @@ import { openRuns } from './runs.ts'
 import { openOperations } from './operations.ts'
 import { type ReleaseAssignment, releaseAssignments } from './release-assignments.ts'
 import { assignmentsByOrder } from './routing-store.ts'
+import { type SetReady, setReady } from './set-ready.ts'
 
 export type { ReasonCode } from './assign.ts'
 export type { AssignedWaybill, AssignWaybill, Retried, RetryUnassigned } from './assign-waybills.ts'
@@ -79,6 +80,7 @@ export function openRouting({ database, workers = 2, roads }: RoutingDeps) {
     retryUnassigned: (context: WriteContext, command: RetryUnassigned) => retryUnassigned(context, command, zones),
     changeRoutes: (context: WriteContext, commands: readonly ChangeRoute[]) => changeRoutes(context, commands),
     moveAssignments: (context: WriteContext, commands: readonly MoveAssignment[]) => moveAssignments(context, commands, zones),
+    setReady: (context: WriteContext, commands: readonly SetReady[]) => setReady(context, commands, zones),
     assignmentsOfOrders: (context: ReadContext, orderIds: readonly number[]) => assignmentsByOrder(context, orderIds),
     check: (context: ReadContext) => checkRouting(context),
   }

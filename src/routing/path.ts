@@ -78,6 +78,20 @@ export class Path {
     return this.#leaves
   }
 
+  /** The same doors with goods that are ready at these times, by waybill; or how late that would be. Whose first doors are frozen leaves when it did. */
+  withReady(ready: ReadonlyMap<number, number>): Path | TooLate {
+    const stops = this.#stops.map(({ ready: _, ...stop }) => {
+      const latest = stop.waybills.reduce((most, id) => Math.max(most, ready.get(id) ?? 0), 0)
+      return latest > this.frame.from ? { ...stop, ready: latest } : stop
+    })
+    const [first] = stops
+    const leaves = stops.reduce((most, stop) => Math.max(most, 'ready' in stop ? stop.ready : 0), this.frame.from)
+    if (this.frame.frozen > 0 && leaves > this.#leaves) return { lateSeconds: leaves - this.#leaves }
+    if (this.frame.frozen > 0 && leaves < this.#leaves && first !== undefined) stops[0] = { ...first, ready: this.#leaves }
+    const path = new Path(this.frame, stops)
+    return path.holds ? path : { lateSeconds: path.#lateness() }
+  }
+
   /** The same doors driven by another truck or from another depot; times as they come out then. */
   under(frame: PathFrame): Path {
     return new Path(frame, this.#stops)

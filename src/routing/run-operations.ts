@@ -5,6 +5,7 @@ import { Code, type CurrentZones, exact, Id, isDate, LocalDate } from './capacit
 import { changeRoutes } from './change-routes.ts'
 import { compareRuns } from './compare-runs.ts'
 import { moveAssignments } from './move-assignments.ts'
+import { setReady } from './set-ready.ts'
 import { plansOf, runsById, type StoredRun } from './run-store.ts'
 import type { Runs } from './runs.ts'
 
@@ -169,6 +170,34 @@ export function runOperations(zones: CurrentZones, runs: Pick<Runs, 'start' | 's
       ),
   })
 
+  const assignmentsReady = command({
+    id: 'assignments.ready',
+    context: 'routing',
+    summary: 'Says when the goods of a waybill are at the depot: its truck leaves no sooner; null: they are there',
+    input: Type.Object({ waybillId: Id, readyAt: Type.Union([Type.String({ format: 'date-time' }), Type.Null()]) }, exact),
+    output: Type.Object({ waybillId: Id, readyAt: nullable(Type.String()), leavesAt: nullable(Type.String()) }, exact),
+    ...rare,
+    http: { method: 'POST', path: '/v1/assignments/ready', batchPath: '/v1/assignments/ready/batch' },
+    idempotency: 'inherent',
+    errors: { 'routing.unknown_waybill': 404, 'routing.route_not_open': 409, 'routing.too_late': 409 },
+    body: async (context, asked) => {
+      const outcomes = await setReady(
+        context,
+        asked.map(({ input: { waybillId, readyAt } }) => ({ waybillId, readyAt: readyAt === null ? null : new Date(readyAt) })),
+        zones,
+      )
+      return outcomes.map((outcome) =>
+        outcome.ok
+          ? accepted({
+              waybillId: outcome.value.waybillId,
+              readyAt: outcome.value.readyAt?.toISOString() ?? null,
+              leavesAt: outcome.value.leavesAt?.toISOString() ?? null,
+            })
+          : outcome,
+      )
+    },
+  })
+
   const runsStart = command({
     id: 'runs.start',
     context: 'routing',
@@ -218,5 +247,5 @@ export function runOperations(zones: CurrentZones, runs: Pick<Runs, 'start' | 's
     },
   })
 
-  return [routesUpdate, assignmentsMove, runsStart, runsCommit, runsGet, runsPlans, runsCompare]
+  return [routesUpdate, assignmentsMove, assignmentsReady, runsStart, runsCommit, runsGet, runsPlans, runsCompare]
 }
