@@ -8,6 +8,7 @@ import {
   isBeingPrepared,
   merchantOperations,
   openFulfilment,
+  previewOperations,
   stepsBetween,
   waybillLifeCycle,
   type WaybillState,
@@ -160,9 +161,12 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
   const merchants = openMerchants({ keys: authentication })
   // Waybills are fulfilment's, what is in containers is not: the composition lets one ask the other.
   const portal = {
-    operations: merchantOperations((scope, scanned) =>
-      databases.of('containers').read(scope, (context) => containers.waybillsIn(context, scanned)),
-    ),
+    operations: [
+      ...merchantOperations((scope, scanned) =>
+        databases.of('containers').read(scope, (context) => containers.waybillsIn(context, scanned)),
+      ),
+      ...previewOperations((scope, doors) => databases.of('routing').read(scope, (context) => routing.freeSlotsAt(context, doors))),
+    ],
   }
   const contexts = { orders, payments, ledger, analytics, fulfilment, routing, tracking, containers, warehousing }
   const partners = openPartnerExchange({ config, databases, clock, log })

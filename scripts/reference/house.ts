@@ -1,7 +1,7 @@
 import { openAnalytics } from '#analytics'
 import { openContainers } from '#containers'
 import { openFlows, partners } from '#flows'
-import { merchantOperations, openFulfilment } from '#fulfilment'
+import { merchantOperations, openFulfilment, previewOperations } from '#fulfilment'
 import { systemClock } from '#kernel/time.ts'
 import { openLedger } from '#ledger'
 import { openMerchants } from '#merchants'
@@ -37,7 +37,7 @@ export function openHouse(): House {
     routing: openRouting({ database: silent('routing') }),
     tracking: openTracking(),
     merchants: openMerchants({ keys: { issue: () => Promise.resolve(''), revoke: () => Promise.resolve(false) } }),
-    portal: { operations: merchantOperations(() => Promise.resolve([])) },
+    portal: { operations: [...merchantOperations(() => Promise.resolve([])), ...previewOperations(() => Promise.resolve([]))] },
     warehousing: openWarehousing({ findPreparable: () => Promise.resolve(new Map()) }),
     containers: openContainers({ findWaybills: () => Promise.resolve(new Map()) }),
   }

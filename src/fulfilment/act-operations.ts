@@ -1,13 +1,10 @@
 import { Type } from 'typebox'
 import { accepted, type Outcome } from '#kernel/outcome.ts'
-import { command, type Operation, query } from '#platform/operation.ts'
-import { unknownWaybill } from './change-waybills.ts'
+import { command, type Operation } from '#platform/operation.ts'
 import { type HoldWaybill, holdWaybills, releaseWaybills } from './hold-waybills.ts'
 import { makeWaybills } from './make-waybills.ts'
 import { callOffWaybills, rescheduleWaybills } from './move-waybills.ts'
-import { previewOf } from './preview.ts'
-import { Destination, eachAlone, exact, Id, Instant, instantOf, Kind, MovedView, Reason, Slot, State } from './schemas.ts'
-import { waybillsById } from './waybill-store.ts'
+import { Destination, eachAlone, exact, Id, Instant, instantOf, Kind, MovedView, Reason, Slot } from './schemas.ts'
 
 /** What customer service and dispatchers do. Each act has a reason and may have a note; both stand in the history with the actor. */
 const ofActs = {
@@ -176,44 +173,4 @@ const releaseHold = command({
     ),
 })
 
-const preview = query({
-  id: 'waybills.preview',
-  context: 'fulfilment',
-  summary: 'What cancelling, rescheduling or holding a waybill would do now: its state, its place in the quota, what would be blocked',
-  input: Type.Object({ waybillId: Id, act: Type.Enum(['cancel', 'reschedule', 'hold']), kind: Type.Optional(Kind) }, exact),
-  output: Type.Object(
-    {
-      waybillId: Id,
-      act: Type.String(),
-      state: State,
-      possible: Type.Boolean(),
-      refusal: Type.Union([Type.String(), Type.Null()]),
-      to: State,
-      quota: Type.Enum(['kept', 'none', 'given_back', 'burnt', 'unknown']),
-      cutOffAt: Type.Union([Type.String(), Type.Null()]),
-      blocks: Type.Array(State),
-      asksForRoute: Type.Boolean(),
-      slotsAt: Type.String(),
-    },
-    exact,
-  ),
-  scopes: ['waybills:read'],
-  http: { method: 'GET', path: '/v1/waybills/:waybillId/preview' },
-  batch: { largest: 200, longestWaitMs: 0 },
-  priority: 'normal',
-  errors: { 'fulfilment.unknown_waybill': 404 },
-  body: async (context, asked) => {
-    const waybills = await waybillsById(
-      context,
-      asked.map(({ input }) => input.waybillId),
-    )
-    return asked.map(({ input: { waybillId, ...act } }) => {
-      const waybill = waybills.get(waybillId)
-      if (waybill === undefined) return unknownWaybill(waybillId)
-      const { cutOffAt, blocks, ...shown } = previewOf(waybill, act, context.now)
-      return accepted({ ...shown, blocks: [...blocks], cutOffAt: cutOffAt?.toISOString() ?? null })
-    })
-  },
-})
-
-export const actOperations: readonly Operation[] = [create, cancel, reschedule, hold, releaseHold, preview]
+export const actOperations: readonly Operation[] = [create, cancel, reschedule, hold, releaseHold]

@@ -53,6 +53,7 @@ export {
 export { type FindByContainer, merchantOperations } from './merchant-operations.ts'
 export type { MadeWaybill, MakeWaybill } from './make-waybills.ts'
 export type { CancelWaybill, MoveWaybill, RescheduleWaybill, RouteWaybill } from './move-waybills.ts'
+export { type FindFreeSlots, previewOperations } from './preview-operation.ts'
 export type { Promises } from './promises.ts'
 export type { Destination, PaidSection, Purpose, SkuType, SlotChoice, Waybill, WaybillItem } from './waybill.ts'
 export type { StatePage, StoredWaybill } from './waybill-store.ts'

@@ -1,18 +1,20 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { openRunner, type Runner } from '#platform/operation-runner.ts'
 import { openTestDatabases, type TestDatabases } from '#test/databases.ts'
-import { openFulfilment } from './index.ts'
+import { openFulfilment, previewOperations } from './index.ts'
 
 let t: TestDatabases
 let runner: Runner
 let waybillId = 0
 const fulfilment = openFulfilment()
 const who = { actor: 'system:test', commandId: 'c-1' }
+const at = (hour: number) => new Date(Date.UTC(2026, 2, 4, hour))
+const freeSlot = { date: '2026-03-04', code: 'AM', startsAt: at(8), endsAt: at(12), cutOffAt: at(6), left: 3 }
 const quiet = { error() {}, warn() {}, info() {} }
 beforeAll(async () => {
   t = await openTestDatabases()
   runner = openRunner({
-    operations: fulfilment.operations,
+    operations: [...fulfilment.operations, ...previewOperations(async (_scope, doors) => doors.map(() => [freeSlot]))],
     databases: t.databases,
     standardLimit: { perSecond: 100_000, burst: 100_000 },
     nowMs: () => performance.now(),
@@ -120,7 +122,10 @@ it('acts for customer service with a reason and a note, and shows both with the 
   const made = await run('waybills.create', newWaybill('acts', { orderId: 51 }))
   const id = (made as { value: { waybillId: number } }).value.waybillId
   expect(await run('waybills.preview', { waybillId: id, act: 'hold', kind: 'address_unclear' })).toMatchObject({
-    value: { possible: true, to: 'created', blocks: ['loaded', 'out_for_delivery'] },
+    value: { possible: true, to: 'created', blocks: ['loaded', 'out_for_delivery'], slots: [] },
+  })
+  expect(await run('waybills.preview', { waybillId: id, act: 'reschedule' })).toMatchObject({
+    value: { slots: [{ date: '2026-03-04', code: 'AM', startsAt: '2026-03-04T08:00:00.000Z', left: 3 }] },
   })
   const acts: [string, object][] = [
     ['waybills.hold', { waybillId: id, reason: 'which house?', kind: 'address_unclear', expiresAt: '2026-03-02T10:00:00Z' }],

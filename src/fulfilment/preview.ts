@@ -25,8 +25,6 @@ export interface Preview {
   readonly blocks: readonly WaybillState[]
   /** True where it would ask for a route at once; a held one asks when it is released. */
   readonly asksForRoute: boolean
-  /** Where its free slots are told. */
-  readonly slotsAt: string
 }
 
 /** Uses the decisions of the acts themselves, so that it can not promise what they do not keep. */
@@ -36,7 +34,7 @@ export function previewOf(
   now: Date,
 ): Preview {
   const { waybillId, state, cutOffAt, holds } = waybill
-  const about = { waybillId, act, state, cutOffAt, slotsAt: slotsOf(waybill) }
+  const about = { waybillId, act, state, cutOffAt }
   const open = new Set(holds)
   if (act === 'hold') {
     const refusal = isOver(waybill) ? `it is ${state}: nothing can be held any more` : null
@@ -67,8 +65,3 @@ function quotaOf(waybill: StoredWaybill, decision: Decision | null, now: Date): 
 }
 
 const blocksOf = (kinds: ReadonlySet<HoldKind>): WaybillState[] => [...new Set([...kinds].flatMap((kind) => holdTable[kind].blocks))]
-
-function slotsOf({ destination: { lat, lng, postcode }, skuType }: StoredWaybill): string {
-  const where: Record<string, string> = lat === undefined || lng === undefined ? { postcode } : { lat: String(lat), lng: String(lng) }
-  return `/v1/slots/availability?${new URLSearchParams({ ...where, skuType }).toString()}`
-}

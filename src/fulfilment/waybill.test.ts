@@ -190,7 +190,7 @@ const stored = (change: Partial<StoredWaybill>): StoredWaybill => ({
 })
 
 describe('a preview', () => {
-  it('says where an act leads, what becomes of the place in the quota, and where free slots are told', () => {
+  it('says where an act leads and what becomes of the place in the quota', () => {
     expect(previewOf(stored({}), { act: 'cancel' }, now)).toMatchObject({
       possible: true,
       to: 'cancelled',
@@ -204,7 +204,6 @@ describe('a preview', () => {
       to: 'created',
       quota: 'given_back',
       asksForRoute: true,
-      slotsAt: '/v1/slots/availability?lat=43.1&lng=-79.1&skuType=dry',
     })
     expect(previewOf(stored({ holds: ['hold'] }), { act: 'reschedule' }, now)).toMatchObject({
       asksForRoute: false,

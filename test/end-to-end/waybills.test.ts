@@ -73,7 +73,10 @@ describe('waybills and their orders, over HTTP', () => {
     const path = `/v1/waybills/${before.waybillId}`
     const preview = await read(`${path}/preview?act=reschedule`)
     expect(preview).toMatchObject({ possible: true, to: 'created', quota: 'given_back', asksForRoute: true })
-    await whole.call('GET', preview.slotsAt).then(({ status }) => expect(status).toBe(200))
+    expect(preview.slots).toContainEqual(expect.objectContaining({ ...slot, left: expect.any(Number) }))
+    expect(
+      preview.slots.every(({ left, cutOffAt }: { left: number; cutOffAt: string }) => left > 0 && new Date(cutOffAt) > new Date()),
+    ).toBe(true)
     await post(`${path}/reschedule`, { slot, reason: 'customer called', note: 'is away in the morning' })
     expect(await only(orderId)).toMatchObject({ state: 'routed', slot, attempt: 1 })
     const { assignments } = await read(`/v1/orders/${orderId}/assignments`)

@@ -2,7 +2,7 @@ import type { ReadContext, WriteContext } from '#platform/database.ts'
 import { openDays, type PutWeeklyQuota, type PutWeeklySlot, putWeeklyQuotas, putWeeklySlots } from './calendar.ts'
 import { expireHolds, type HoldPlaces, holdPlaces, type KeepPlaces, keepPlaces, letGoPlaces } from './holds.ts'
 import { type ImportZones, importZones } from './import-zones.ts'
-import { capacityOperations } from './operations.ts'
+import { capacityOperations, type Door, freeSlotsAt } from './operations.ts'
 import { type PutQuota, putQuotas } from './put-quotas.ts'
 import { type PutSlot, putSlots } from './put-slots.ts'
 import { type PutDepot, putDepots, type PutVehicle, putVehicles } from './put-vehicles.ts'
@@ -46,6 +46,8 @@ export function openCapacity() {
     expireHolds: (context: WriteContext) => expireHolds(context),
     /** A round: makes the dates of the next two weeks from the weeks of zones. */
     openDays: (context: WriteContext) => openDays(context, { days: daysOpen }),
+    /** Slots of the next week with a place left at each door. */
+    freeSlotsAt: async (context: ReadContext, doors: readonly Door[]) => freeSlotsAt(context, await zones(context), doors),
     availability: (context: ReadContext, demands: readonly AvailabilityDemand[]) => availabilityOf(context, demands),
   }
 }

@@ -1,7 +1,9 @@
 import { Type } from 'typebox'
 import { accepted, type Outcome, refused } from '#kernel/outcome.ts'
+import type { ReadContext } from '#platform/database.ts'
 import { command, type Operation, query } from '#platform/operation.ts'
-import { availabilityOf } from './availability.ts'
+import { availabilityOf, type SlotAvailability } from './availability.ts'
+import type { SkuType } from './goods.ts'
 import { dateAfter, isDate } from './days.ts'
 import { type HeldPlaces, holdPlaces, keepPlaces, letGoPlaces } from './holds.ts'
 import { listQuotas } from './list-quotas.ts'
@@ -115,6 +117,24 @@ function findZone(zones: ZoneMap, input: { zoneCode?: string; lat?: number; lng?
   const zone = zones.locate({ postcode: postcode ?? '', ...(lat === undefined || lng === undefined ? {} : { lat, lng }) })
   const where = lat === undefined ? `postcode ${postcode}` : `${lat},${lng}`
   return zone === undefined ? refused('routing.no_zone', `${where} lies in no delivery zone`) : accepted(zone)
+}
+
+export interface Door {
+  readonly lat?: number
+  readonly lng?: number
+  readonly postcode?: string
+  readonly skuType: SkuType
+}
+
+/** The slots of the next week that still take one more at some doors; none where no zone is. */
+export async function freeSlotsAt(context: ReadContext, zones: ZoneMap, doors: readonly Door[]): Promise<SlotAvailability[][]> {
+  const from = context.now.toISOString().slice(0, 10)
+  const found = doors.map((door) => findZone(zones, door))
+  const demands = found.flatMap((zone, at) =>
+    zone.ok ? [{ zoneId: zone.value.zoneId, skuType: (doors[at] as Door).skuType, from, to: dateAfter(from, 6) }] : [],
+  )
+  const lists = (await availabilityOf(context, demands)).values()
+  return found.map((zone) => (zone.ok ? (lists.next().value ?? []).filter(({ open }) => open) : []))
 }
 
 /** Operations that need the zones in memory share the cache that the face opened. */
