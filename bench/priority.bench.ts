@@ -15,7 +15,7 @@ const rounds = numberFlag('rounds', 7)
 const clients = numberFlag('clients', 32)
 const merchants = numberFlag('merchants', 40)
 const callsPerSecond = numberFlag('calls', 5)
-const waybills = numberFlag('waybills', 24_000)
+const waybills = numberFlag('waybills', 60_000)
 const states = ['released', 'acknowledged', 'picked', 'packed', 'staged', 'loaded', 'out_for_delivery', 'arrived', 'delivered']
 interface Turn {
   readonly load: LoadResult
