@@ -158,7 +158,7 @@ export function openMix(house: BenchHouse, past: Past, places: MixPlaces, seed: 
           ? request('order')
           : post(kind, `/v1/orders/${one(own)}/holds`, { reason: 'the customer asked', owner: `cs-${sent}` })
       case 'cancel':
-        return own.length === 0 ? request('order') : post(kind, `/v1/orders/${own.shift()}/cancel`, { reason: 'changed my mind' })
+        return own.length === 0 ? request('order') : post(kind, `/v1/orders/${own.pop()}/cancel`, { reason: 'changed my mind' })
       case 'waybills that wait':
         return get(kind, '/v1/waybills?state=routed&limit=500')
       case '20 waybills moved':
