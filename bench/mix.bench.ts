@@ -65,6 +65,8 @@ try {
   const asked = after.cache.asked - before.metrics.cache.asked
   const hitShare = asked === 0 ? 0 : (after.cache.had - before.metrics.cache.had) / asked
 
+  for (const [what, { count, body }] of ordinaryLoad.refusals)
+    process.stderr.write(`  ${what}: ${count} times, such as ${body.slice(0, 200)}\n`)
   let pushed = ordinaryLoad
   let errors = ordinaryLoad.errors + ordinaryLoad.unanswered
   for (let rate = ordinary * 1.5; ; rate *= 1.25) {
@@ -72,6 +74,7 @@ try {
     process.stderr.write(
       `${Math.round(rate)}/s: ${Math.round(step.perSecond)}/s answered, p99 ${step.p99Ms.toFixed(1)} ms, ${step.errors} errors\n`,
     )
+    for (const [what, { count, body }] of step.refusals) process.stderr.write(`  ${what}: ${count} times, such as ${body.slice(0, 200)}\n`)
     if (step.p99Ms >= 100 || step.unanswered > 0 || step.errors > 0) break
     pushed = step
   }

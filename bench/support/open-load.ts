@@ -21,6 +21,8 @@ export interface OpenLoadResult {
   /** The slowest hundredth of each kind. */
   readonly p99MsOf: ReadonlyMap<string, number>
   readonly errors: number
+  /** What was refused, by kind and answer, with one of the answers. */
+  readonly refusals: ReadonlyMap<string, { readonly count: number; readonly body: string }>
   /** Answers that had not come five seconds after the last arrival. */
   readonly unanswered: number
 }
@@ -44,6 +46,7 @@ export async function driveOpen(options: OpenLoadOptions): Promise<OpenLoadResul
   const measureFrom = started + options.warmUpSeconds * 1000
   const endAt = measureFrom + options.seconds * 1000
   const times = new Map<string, number[]>()
+  const refusals = new Map<string, { count: number; body: string }>()
   const waiting: Call[] = []
   const idle: Connection[] = []
   let open = 0
@@ -58,7 +61,11 @@ export async function driveOpen(options: OpenLoadOptions): Promise<OpenLoadResul
   }
   const answered = (connection: Connection, call: Call, status: number, body: string): void => {
     unanswered -= 1
-    if (status >= 400 || status === 0) errors += 1
+    if (status >= 400 || status === 0) {
+      errors += 1
+      const key = `${call.kind} ${status}`
+      refusals.set(key, { count: (refusals.get(key)?.count ?? 0) + 1, body })
+    }
     options.answered(call.kind, status, body)
     if (call.dueMs >= measureFrom && call.dueMs < endAt) {
       measured += 1
@@ -106,7 +113,7 @@ export async function driveOpen(options: OpenLoadOptions): Promise<OpenLoadResul
       ),
     ]),
   )
-  return { perSecond: measured / options.seconds, p50Ms: at(all, 0.5), p99Ms: at(all, 0.99), p99MsOf, errors, unanswered }
+  return { perSecond: measured / options.seconds, p50Ms: at(all, 0.5), p99Ms: at(all, 0.99), p99MsOf, errors, refusals, unanswered }
 }
 
 interface Connection {
