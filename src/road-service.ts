@@ -9,7 +9,7 @@ export function roadsOf(config: Config, metrics: Metrics, log: { warn(facts: obj
   if (osrmUrl === undefined) return {}
   const tables = metrics.counter(
     'road_tables_total',
-    'Tables of ways that runs of the planner wanted: fetched, kept from before, or refused (great circles instead).',
+    'Tables of ways that runs of the planner wanted: fetched, kept from before, refused, or not_asked while the service rests (great circles instead).',
     ['result'],
   )
   const settings = { baseUrl: osrmUrl, profile: osrmProfile, timeoutMs: osrmTimeoutMs, placesPerCall: osrmPlacesPerCall }

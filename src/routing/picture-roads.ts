@@ -10,7 +10,7 @@ type Picture = Omit<ZonePicture, 'fleet' | 'effort'>
  * Adds ways by road, a table for each slot that something is planned in: doors of those that ask for it or for any slot, of the routes that it has, and bases. One slot
  * after the other, so that a zone asks the service for one table at a time.
  */
-export async function withRoads(picture: Picture, { vehicles }: FleetFacts, roads: Roads): Promise<Picture> {
+export async function withRoads(picture: Picture, { vehicles }: FleetFacts, roads: Pick<Roads, 'tableOf'>): Promise<Picture> {
   const bases = [...vehicles.map(({ base }) => base), picture.ground.base].filter((base) => base !== null)
   const bySlot = new Map<string, RoadTable | string>()
   const waiting = picture.waybills.filter(({ routeId }) => routeId === null)

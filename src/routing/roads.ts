@@ -10,12 +10,15 @@ export interface RoadTable {
 
 export type AskedTable = { readonly kind: 'ok'; readonly travel: Travel } | { readonly kind: 'failed'; readonly reason: string }
 
+/** Fetched, kept from before, refused for a reason, or not asked for: the service rests, or the run has waited long enough. */
+export type TableResult = 'fetched' | 'kept' | 'refused' | 'not_asked'
+
 /** Where road tables come from. Without it ways are great circles. */
 export interface RoadService {
   readonly fetchTable: (points: readonly Point[]) => Promise<AskedTable>
   readonly nowMs: () => number
-  /** Told of each table that was wanted: fetched, kept from before, or refused with the reason for which great circles are used instead. */
-  readonly observe?: (traffic: Traffic, result: 'fetched' | 'kept' | 'refused', reason?: string) => void
+  /** Told of each table that was wanted; where there is none, great circles are used instead. */
+  readonly observe?: (traffic: Traffic, result: TableResult, reason?: string) => void
 }
 
 /** A cluster has up to 500 doors; a slot that is larger is planned in parts, and its table would be millions of ways. */
@@ -26,10 +29,14 @@ const restMs = 30_000
 const mostKept = 4_000_000
 /** Roads change slowly, closures do not. */
 const keptMs = 3_600_000
+/** What one run waits for tables in all, over all of its zones: a service that is slow but answers must not make a day late. */
+const mostWaitMs = 60_000
 
 export interface Roads {
   /** The table of these places, or why there is none. Never throws and never waits longer than the service's own time-out. */
   tableOf(points: readonly Point[]): Promise<RoadTable | string>
+  /** The same for one run, which waits for tables so long and no longer. */
+  forRun(): Pick<Roads, 'tableOf'>
 }
 
 export const placeKey = ({ lat, lng }: Point): string => `${lat} ${lng}`
@@ -55,8 +62,8 @@ export function openRoads({ fetchTable, nowMs, observe = () => undefined }: Road
       forget(oldest)
     }
   }
-  const refuse = (reason: string): string => {
-    observe(traffic, 'refused', reason)
+  const refuse = (reason: string, result: TableResult = 'refused'): string => {
+    observe(traffic, result, reason)
     return reason
   }
   const ask = async (key: string, places: readonly Point[]): Promise<RoadTable | string> => {
@@ -72,7 +79,7 @@ export function openRoads({ fetchTable, nowMs, observe = () => undefined }: Road
     return table
   }
 
-  return {
+  const roads: Roads = {
     async tableOf(points) {
       const places = [...new Map(points.map((point) => [placeKey(point), { lat: point.lat, lng: point.lng }])).values()]
       if (places.length > mostPlaces) return refuse(`${places.length} places, at most ${mostPlaces}`)
@@ -84,7 +91,7 @@ export function openRoads({ fetchTable, nowMs, observe = () => undefined }: Road
         observe(traffic, 'kept')
         return known.table
       }
-      if (nowMs() < restsUntil) return refuse(`the table service rests after a failure: ${lastReason}`)
+      if (nowMs() < restsUntil) return refuse(`the table service rests after a failure: ${lastReason}`, 'not_asked')
       let asked = asking.get(key)
       if (asked === undefined) {
         asked = ask(key, places).finally(() => asking.delete(key))
@@ -92,7 +99,20 @@ export function openRoads({ fetchTable, nowMs, observe = () => undefined }: Road
       }
       return asked
     },
+    forRun() {
+      let waited = 0
+      return {
+        async tableOf(points) {
+          if (waited >= mostWaitMs) return refuse(`this run has waited ${Math.round(waited / 1000)} s for road tables`, 'not_asked')
+          const began = nowMs()
+          const table = await roads.tableOf(points)
+          waited += nowMs() - began
+          return table
+        },
+      }
+    },
   }
+  return roads
 }
 
 /** Looks up ways by point. */

@@ -107,6 +107,7 @@ export function openRuns({ database, zones: currentZones, workers, roads, retry 
     const fleet = await database.read(scope, (context) => loadFleet(context, { dates: [date], zoneIds }))
     const demand = await database.read(scope, (context) => loadDemand(context, zoneIds, date))
     const byId = new Map(zones.map((zone) => [zone.zoneId, zone]))
+    const ways = roads === null ? null : roads[scope.traffic].forRun()
     let totals = nothing
     const committed = new Committed()
     await planDay({
@@ -121,7 +122,7 @@ export function openRuns({ database, zones: currentZones, workers, roads, retry 
       async pictureOf(zoneId) {
         const picture = await database.read(scope, (context) => loadPicture(context, byId.get(zoneId) as Zone, date))
         // Outside of the read: no connection waits for the roads.
-        return roads === null ? picture : withRoads(picture, fleet, roads[scope.traffic])
+        return ways === null ? picture : withRoads(picture, fleet, ways)
       },
       async finished(_, plans) {
         totals = add(totals, plans)
