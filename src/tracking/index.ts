@@ -8,7 +8,9 @@ import { type Movement, recordMovements } from './record-movements.ts'
 import { type RegisterShipment, registerShipments } from './register-shipments.ts'
 import type { ReportedFact } from './reported-fact.ts'
 import { findShipments, type KeyKind, type KeysByKind } from './shipment-store.ts'
+import { openMonths } from './months.ts'
 import { isToken, publicViewOf, shipmentsBy, type ShipmentView } from './shipment-view.ts'
+import { type FedRecord, takeRecords } from './take-records.ts'
 
 export type { LawReport } from './check.ts'
 export { type MilestoneReached, type MilestoneWithdrawn, trackingEventTypes } from './events.ts'
@@ -20,6 +22,7 @@ export type { Reference } from './reference-store.ts'
 export type { RegisteredShipment, RegisterShipment } from './register-shipments.ts'
 export type { ReportedFact } from './reported-fact.ts'
 export type { KeyKind, KeysByKind, NumberKey } from './shipment-store.ts'
+export type { FedRecord, Taken } from './take-records.ts'
 export type { ShipmentView, TimelineEntry } from './shipment-view.ts'
 
 /**
@@ -57,6 +60,10 @@ export function openTracking() {
       const [view] = isToken(token) ? (await shipmentsBy(context, 'token', [token])).flat() : []
       return renderPage(view === undefined ? undefined : publicViewOf(view))
     },
+    /** Records facts of a stream; what can not be taken is kept with its reason. */
+    takeRecords: (context: WriteContext, feed: string, records: readonly FedRecord[]) => takeRecords(context, feed, records),
+    /** Makes the tables of this month and the next three; a round. Says how many are new. */
+    openMonths: (context: WriteContext) => openMonths(context),
     check: (context: ReadContext) => checkTracking(context),
   }
 }

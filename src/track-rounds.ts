@@ -1,0 +1,12 @@
+import type { Databases } from '#platform/database.ts'
+import type { Jobs } from '#platform/jobs.ts'
+import type { Tracking } from '#tracking'
+
+export const trackRounds: Readonly<Record<string, number>> = { 'tracking.open_months': 3_600_000 }
+
+/** What tracking does by itself, in the whole and alone. */
+export function defineTrackJobs(jobs: Jobs, { tracking, databases }: { readonly tracking: Tracking; readonly databases: Databases }): void {
+  jobs.define('tracking.open_months', async ({ scope }) => {
+    await databases.of('tracking').write(scope, (write) => tracking.openMonths(write))
+  })
+}
