@@ -1,6 +1,7 @@
 -- Lock: access exclusive on tracking.event for as long as its rows are copied, about a minute for ten million: apply it when little is tracked.
 -- Facts by month of occurrence. A query names its shipment and a span of time, so it looks only where that span lies; what is older than
 -- all months, or of a month whose table is gone into a file, is in event_rest.
+-- squawk-ignore renaming-table
 alter table tracking.event rename to event_before;
 alter index tracking.event_pkey rename to event_before_pkey;
 

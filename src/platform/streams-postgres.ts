@@ -3,7 +3,6 @@ import { type ContextDatabase, type Scope, type Statement, statement, type Write
 import {
   largestTake,
   type NewRecord,
-  type Reading,
   restAfterFailureMs,
   type StreamRecord,
   type Streams,

@@ -2,7 +2,7 @@ import type { ReadContext } from '#platform/database.ts'
 import { compareKeys, type Milestone, sortKeyOf } from './fold.ts'
 import { numbersOf, type Reference } from './reference-store.ts'
 import { findShipments, type KeyKind, type KeysByKind, type Shipment } from './shipment-store.ts'
-import { factsOf, type StoredFact } from './tracking-store.ts'
+import { factsOf, spanOf, type StoredFact } from './tracking-store.ts'
 
 export interface TimelineEntry {
   readonly factId: string
@@ -64,7 +64,8 @@ function timelineOf(facts: readonly StoredFact[]): TimelineEntry[] {
 /** Views of shipments, with all their timelines and numbers in two reads that leave together. */
 export async function viewShipments(context: ReadContext, shipments: readonly Shipment[]): Promise<ShipmentView[]> {
   const ids = [...new Set(shipments.map((shipment) => shipment.shipmentId))]
-  const [facts, numbers] = await Promise.all([factsOf(context, ids), numbersOf(context, ids)])
+  const span = spanOf(shipments.map(({ standing }) => standing))
+  const [facts, numbers] = await Promise.all([factsOf(context, ids, span), numbersOf(context, ids)])
   return shipments.map(({ shipmentId, waybillId, orderId, orderRef, from, to, promisedAt, registered, token, standing }) => ({
     shipmentId,
     waybillId,
