@@ -47,6 +47,7 @@ import { openPartnerExchange, type PartnerExchange } from './partner-exchange.ts
 import { defineJobs } from './rounds.ts'
 import { openTrackFeeds, type TrackFeeds } from './track-feeds.ts'
 import { defineTrackJobs } from './track-rounds.ts'
+import { openTrackWatch } from './track-watch.ts'
 
 export interface Log {
   info(facts: object, message: string): void
@@ -223,7 +224,16 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
   })
   partners.watch(metrics)
   const feeds = openTrackFeeds({ config, databases, tracking, metrics, log })
-  defineTrackJobs(jobs, { tracking, databases })
+  const watch = openTrackWatch({
+    databases,
+    tracking,
+    relay,
+    metrics,
+    nowMs: () => clock.now().getTime(),
+    log,
+    goods: { orders, fulfilment, tracking },
+  })
+  defineTrackJobs(jobs, { tracking, databases, watch })
   defineJobs(jobs, {
     relay,
     orders,

@@ -19,6 +19,7 @@ import { openPartnerExchange } from './partner-exchange.ts'
 import { defineHouseJobs } from './rounds.ts'
 import { openTrackFeeds } from './track-feeds.ts'
 import { defineTrackJobs } from './track-rounds.ts'
+import { openTrackWatch } from './track-watch.ts'
 
 /** Whose schemas tracking needs when it runs by itself. */
 export const trackContexts: readonly ContextName[] = ['platform', 'tracking', 'messaging']
@@ -122,7 +123,8 @@ export async function openTrackCore({ config, engines, clock, log, traces }: Cor
     return backlogs.flat()
   })
   defineHouseJobs(jobs, { relay, messaging, databases, contexts: ['tracking', 'messaging'] })
-  defineTrackJobs(jobs, { tracking, databases })
+  const watch = openTrackWatch({ databases, tracking, relay, metrics, nowMs: () => clock.now().getTime(), log })
+  defineTrackJobs(jobs, { tracking, databases, watch })
   return {
     databases,
     runner,

@@ -3,6 +3,7 @@ import { checkTracking } from './check.ts'
 import type { Milestone } from './fold.ts'
 import { operations } from './operations.ts'
 import { type Page, renderPage } from './public-page.ts'
+import { comparePage, rebuildPage } from './rebuild.ts'
 import { recordFacts } from './record-facts.ts'
 import { type Movement, recordMovements } from './record-movements.ts'
 import { type RegisterShipment, registerShipments } from './register-shipments.ts'
@@ -64,6 +65,10 @@ export function openTracking() {
     takeRecords: (context: WriteContext, feed: string, records: readonly FedRecord[]) => takeRecords(context, feed, records),
     /** Makes the tables of this month and the next three; a round. Says how many are new. */
     openMonths: (context: WriteContext) => openMonths(context),
+    /** A page of shipments against their facts; in a survey. */
+    comparePage: (context: ReadContext, after: number) => comparePage(context, after),
+    /** The same, and what differs is made anew from its facts. */
+    rebuildPage: (context: WriteContext, after: number) => rebuildPage(context, after),
     check: (context: ReadContext) => checkTracking(context),
   }
 }
