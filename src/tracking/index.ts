@@ -16,6 +16,8 @@ import { type FedRecord, takeRecords } from './take-records.ts'
 export type { LawReport } from './check.ts'
 export { type MilestoneReached, type MilestoneWithdrawn, trackingEventTypes } from './events.ts'
 export type { Milestone }
+export { foldReported } from './fold-reported.ts'
+export { unpackStanding } from './projection.ts'
 export type { Page } from './public-page.ts'
 export type { RecordedFact } from './record-facts.ts'
 export type { Movement } from './record-movements.ts'
