@@ -6,7 +6,7 @@ import { seeded } from '#partners/made-city/index.ts'
 import { foldReported, type ReportedFact, unpackStanding } from '#tracking'
 import { openServerFolder, type ServerFolder } from '#test/server-folder.ts'
 import { killAndRecover, startReady, type Victim, victimsOf } from './fault-house.ts'
-import { carrier, factOf, numbersOf, ordersOf, type Story } from './tracks-story.ts'
+import { factOf, numbersOf, ordersOf, type Story } from './tracks-story.ts'
 
 export interface TracksReport {
   readonly seed: number
