@@ -44,13 +44,6 @@ create table tracking.sealed (
   -- Facts that were taken back by others before they were put away: a void does not lose its effect with its month.
   voided uuid[] not null default '{}'
 );
--- Which shipments have facts in the file of a month.
-create table tracking.filed_shipment (
-  shipment_id bigint not null,
-  month date not null,
-  primary key (shipment_id, month)
-);
-
 -- The program's roles may not make tables; these functions do it for them, and nothing else.
 create function tracking.open_month(wanted date) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -92,6 +85,19 @@ begin
   execute format('drop table tracking.%I', 'event_' || to_char(first, 'YYYY_MM'));
   update tracking.month set kept = 'filed', file = into_file, facts = holding, changed_at = now() where month = first;
   return true;
+end $$;
+
+-- Shipments with facts of a month that are not sealed up to its end.
+create function tracking.unsealed_of_month(wanted date, most integer) returns table (shipment_id bigint)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  first date := date_trunc('month', wanted)::date;
+begin
+  if not exists (select from tracking.month where month = first and kept = 'open') then return; end if;
+  return query execute format(
+    'select distinct e.shipment_id from tracking.%I as e where not exists (
+       select from tracking.sealed as s where s.shipment_id = e.shipment_id and s.until >= $1) limit $2', 'event_' || to_char(first, 'YYYY_MM'))
+    using (first + interval '1 month')::timestamptz, most;
 end $$;
 
 -- A page of a month that is still a table, by shipment; a table that is made by the program has no name in a statement.

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { append, canAppend, type Fact, fold, type Milestone, milestones, nothingYet, type Standing } from './fold.ts'
+import { append, canAppend, type Fact, fold, type Milestone, milestones, nothingYet, seal, type Standing } from './fold.ts'
 
 const day = Date.parse('2026-03-02T00:00:00Z')
 let lastId = 0
@@ -181,6 +181,23 @@ describe('the law: the same state for every order of arrival and any repetition'
       }),
       // 20 shuffles each; SHUFFLES=10000000 for a long look.
       { numRuns: Number(process.env['SHUFFLES'] ?? 100_000) / 20 },
+    )
+  })
+
+  it('holds when early facts are put away: what they came to and the later ones lead to where all of them lead', () => {
+    fc.assert(
+      fc.property(anyFacts, fc.integer({ min: 0, max: 60 }), (facts, quarters) => {
+        const until = day + quarters * 900_000
+        const base = seal(facts, until)
+        const later = facts.filter((fact) => fact.time >= until)
+        const { sealedUntil, hasVoids: _, ...sealed } = fold(later, base)
+        const { sealedUntil: open, hasVoids: __, ...whole } = fold(facts)
+        expect([sealedUntil, open]).toEqual([until, null])
+        expect(sealed).toEqual(whole)
+        // Again, and with the early ones still there, it is the same.
+        expect(fold(facts, seal(later, until + 900_000, base)).state).toBe(whole.state)
+      }),
+      { numRuns: 2_000 },
     )
   })
 

@@ -97,6 +97,8 @@ export interface Standing {
   /** True when a fact takes another back: it may have come before the one it names, so nothing can simply be added any more. */
   readonly hasVoids: boolean
   readonly facts: number
+  /** Facts before this are put away into files and counted in already, ms; what comes of that time later is kept, and changes nothing. */
+  readonly sealedUntil: number | null
 }
 
 export const nothingYet: Standing = {
@@ -115,6 +117,7 @@ export const nothingYet: Standing = {
   last: null,
   hasVoids: false,
   facts: 0,
+  sealedUntil: null,
 }
 
 export function sortKeyOf({ time, milestone, priority, content }: Fact): SortKey {
@@ -126,13 +129,33 @@ export function compareKeys(a: SortKey, b: SortKey): number {
   return a.time - b.time || a.rank - b.rank || a.priority - b.priority || (a.content < b.content ? -1 : a.content > b.content ? 1 : 0)
 }
 
+/** What a shipment's later facts are folded onto: where it stood by those that are put away, and which facts those took back. */
+export interface Base {
+  readonly standing: Standing
+  readonly voided: readonly string[]
+}
+export const unsealed: Base = { standing: nothingYet, voided: [] }
+
+/** Where a shipment stands by its facts before an instant; with it as the base, the facts from then on lead to where all of them lead. */
+export function seal(facts: readonly Fact[], until: number, before: Base = unsealed): Base {
+  const early = facts.filter((fact) => fact.time < until)
+  // A void that lies later takes its effect along: the fact that it names is about to be out of reach.
+  const named = facts.flatMap((fact) => fact.voids ?? [])
+  const standing = fold(early, { standing: before.standing, voided: [...before.voided, ...named] })
+  return {
+    standing: { ...standing, sealedUntil: until },
+    voided: [...new Set([...before.voided, ...early.flatMap((fact) => fact.voids ?? [])])],
+  }
+}
+
 /** Folds a set of facts. Repetitions of one id count once, and so does what two of them say. */
-export function fold(facts: readonly Fact[]): Standing {
-  const unique = new Map(facts.map((fact) => [fact.id, fact]))
-  const voided = new Set([...unique.values()].flatMap((fact) => (fact.voids === null ? [] : [fact.voids])))
+export function fold(facts: readonly Fact[], { standing: base, voided: voidedBefore }: Base = unsealed): Standing {
+  const since = base.sealedUntil ?? Number.NEGATIVE_INFINITY
+  const unique = new Map(facts.filter((fact) => fact.time >= since).map((fact) => [fact.id, fact]))
+  const voided = new Set([...voidedBefore, ...[...unique.values()].flatMap((fact) => (fact.voids === null ? [] : [fact.voids]))])
   const keyed = [...unique.values()].map((fact) => ({ fact, key: sortKeyOf(fact) }))
   keyed.sort((a, b) => compareKeys(a.key, b.key))
-  let standing = nothingYet
+  let standing = base
   let said = ''
   for (const { fact } of keyed) {
     const dropped = fact.voids === null && voided.has(fact.id)
@@ -145,8 +168,12 @@ export function fold(facts: readonly Fact[]): Standing {
 
 /** Whether facts that are new to the shipment can be added one by one: they sort after all others, and nothing is taken back. */
 export function canAppend(standing: Standing, facts: readonly Fact[]): boolean {
-  const { last, hasVoids } = standing
-  return !hasVoids && facts.every((fact) => fact.voids === null && (last === null || compareKeys(last, sortKeyOf(fact)) < 0))
+  const { last, hasVoids, sealedUntil } = standing
+  const since = sealedUntil ?? Number.NEGATIVE_INFINITY
+  return (
+    !hasVoids &&
+    facts.every((fact) => fact.voids === null && fact.time >= since && (last === null || compareKeys(last, sortKeyOf(fact)) < 0))
+  )
 }
 
 /** Adds facts that `canAppend` allowed. O(1) a fact. */

@@ -9,7 +9,8 @@ import { type Movement, recordMovements } from './record-movements.ts'
 import { type RegisterShipment, registerShipments } from './register-shipments.ts'
 import type { ReportedFact } from './reported-fact.ts'
 import { findShipments, type KeyKind, type KeysByKind } from './shipment-store.ts'
-import { openMonths } from './months.ts'
+import { sealSome } from './fold-shipments.ts'
+import { detachMonth, dropMonth, monthsOf, openMonths, takeMonthPage } from './months.ts'
 import { isToken, publicViewOf, shipmentsBy, type ShipmentView } from './shipment-view.ts'
 import { type FedRecord, takeRecords } from './take-records.ts'
 
@@ -18,6 +19,7 @@ export { type MilestoneReached, type MilestoneWithdrawn, trackingEventTypes } fr
 export type { Milestone }
 export { foldReported } from './fold-reported.ts'
 export { unpackStanding } from './projection.ts'
+export type { Month, MonthRow } from './months.ts'
 export type { Page } from './public-page.ts'
 export type { RecordedFact } from './record-facts.ts'
 export type { Movement } from './record-movements.ts'
@@ -67,6 +69,15 @@ export function openTracking() {
     takeRecords: (context: WriteContext, feed: string, records: readonly FedRecord[]) => takeRecords(context, feed, records),
     /** Makes the tables of this month and the next three; a round. Says how many are new. */
     openMonths: (context: WriteContext) => openMonths(context),
+    /** Putting a month away: seal until none is left, detach, take its pages into a file, drop. Each step may be run again. */
+    months: {
+      list: (context: ReadContext) => monthsOf(context),
+      seal: (context: WriteContext, month: string) => sealSome(context, month),
+      detach: (context: WriteContext, month: string) => detachMonth(context, month),
+      takePage: (context: WriteContext, month: string, after: number) => takeMonthPage(context, month, after),
+      drop: (context: WriteContext, month: string, into: { readonly file: string; readonly facts: number }) =>
+        dropMonth(context, month, into),
+    },
     /** A page of shipments against their facts; in a survey. */
     comparePage: (context: ReadContext, after: number) => comparePage(context, after),
     /** The same, and what differs is made anew from its facts. */

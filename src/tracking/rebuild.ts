@@ -1,9 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { ReadContext, WriteContext } from '#platform/database.ts'
-import { fold } from './fold.ts'
+import { foldShipments } from './fold-shipments.ts'
 import { foldAgain } from './record-facts.ts'
 import { lockShipments, shipmentPage } from './shipment-store.ts'
-import { factsOf } from './tracking-store.ts'
 
 /** A page of shipments, compared with the fold of their facts. */
 export interface ComparedPage {
@@ -21,11 +20,11 @@ const pageSize = 1000
 /** Folds a page of shipments from all their facts. It must see one instant, as in a survey. */
 export async function comparePage(context: ReadContext, after: number): Promise<ComparedPage> {
   const page = await shipmentPage(context, after, pageSize)
-  const facts = await factsOf(
+  const folded = await foldShipments(
     context,
     page.map((shipment) => shipment.shipmentId),
   )
-  const unequal = page.filter(({ shipmentId, standing }) => !isDeepStrictEqual(fold(facts.get(shipmentId) ?? []), standing))
+  const unequal = page.filter(({ shipmentId, standing }) => !isDeepStrictEqual(folded.get(shipmentId), standing))
   return {
     checked: page.length,
     unequal: unequal.map(({ shipmentId }) => shipmentId),
@@ -47,10 +46,10 @@ export async function rebuildPage(
   if (suspects.length === 0) return { checked, repaired: 0, next }
   // Looked at again once nobody else can change them: what a fact has changed meanwhile is no drift.
   const { shipments } = await lockShipments(context, { shipmentIds: suspects })
-  const facts = await factsOf(context, suspects)
+  const folded = await foldShipments(context, suspects)
   const wrong = new Set<number>()
   for (const [shipmentId, { standing }] of shipments)
-    if (otherState.includes(shipmentId) || !isDeepStrictEqual(fold(facts.get(shipmentId) ?? []), standing)) wrong.add(shipmentId)
+    if (otherState.includes(shipmentId) || !isDeepStrictEqual(folded.get(shipmentId), standing)) wrong.add(shipmentId)
   // A projection that is broken as a whole has told nothing that could be taken back.
   const readable = new Map(
     [...shipments].map(([id, each]) => [id, { ...each, standing: { ...each.standing, reached: each.standing.reached ?? {} } }]),

@@ -4,10 +4,11 @@ import type { NewEvent } from '#platform/events.ts'
 import { type MilestoneReached, type MilestoneWithdrawn, trackingEventTypes } from './events.ts'
 import { milestoneOf, ownSource, tellsRecipients } from './fact.ts'
 import { lockNamed } from './find-shipments.ts'
-import { append, canAppend, fold, type Milestone, type Standing } from './fold.ts'
+import { append, canAppend, type Milestone, type Standing } from './fold.ts'
+import { foldShipments } from './fold-shipments.ts'
 import { incomingFact, isBetter, type Named, namedBy, type ReportedFact, unknownShipment } from './reported-fact.ts'
 import { lockShipments, type Shipment, updateShipments } from './shipment-store.ts'
-import { factsOf, type IncomingFact, insertFacts, keepReplaced, replaceFacts, rowKeyOf, spanOf, standpointsOf } from './tracking-store.ts'
+import { type IncomingFact, insertFacts, keepReplaced, replaceFacts, rowKeyOf, spanOf, standpointsOf } from './tracking-store.ts'
 
 export interface RecordedFact {
   readonly shipmentId: number
@@ -185,7 +186,7 @@ export async function foldAgain(
           standingsBefore,
           again.flatMap((id) => fresh.get(id) ?? []),
         )
-  for (const [shipmentId, facts] of await factsOf(context, again, span)) standings.set(shipmentId, fold(facts))
+  for (const [shipmentId, standing] of await foldShipments(context, again, span)) standings.set(shipmentId, standing)
   updateShipments(
     context,
     [...standings].map(([shipmentId, standing]) => ({ shipmentId, standing })),
