@@ -47,6 +47,9 @@ import { openGateways } from './gateways.ts'
 import { roadsOf } from './road-service.ts'
 import { openPartnerExchange, type PartnerExchange } from './partner-exchange.ts'
 import { defineJobs } from './rounds.ts'
+import { openTrackFeeds, type TrackFeeds } from './track-feeds.ts'
+import { defineTrackJobs } from './track-rounds.ts'
+import { openTrackWatch } from './track-watch.ts'
 
 export interface Log {
   info(facts: object, message: string): void
@@ -75,6 +78,8 @@ export interface Core {
   readonly fulfilment: Fulfilment
   readonly routing: Routing
   readonly tracking: Tracking
+  /** Facts of shipments by stream. */
+  readonly feeds: TrackFeeds
   readonly containers: Containers
   readonly warehousing: Warehousing
   /** All invariants of one traffic's database, each with its breaks. */
@@ -227,6 +232,17 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
     return depths.flat()
   })
   partners.watch(metrics)
+  const feeds = openTrackFeeds({ config, databases, tracking, metrics, log })
+  const watch = openTrackWatch({
+    databases,
+    tracking,
+    relay,
+    metrics,
+    nowMs: () => clock.now().getTime(),
+    log,
+    goods: { orders, fulfilment, tracking },
+  })
+  defineTrackJobs(jobs, { tracking, databases, watch })
   defineJobs(jobs, {
     relay,
     orders,
@@ -251,18 +267,19 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
     shadowKeys: new Map(engines.secrets.shadowSigningKeys.map(({ id, secret }) => [id, secret])),
     ...contexts,
     messaging,
+    feeds,
     check: async (traffic) => [
       ...(await checkAll(traffic, databases, relay, contexts)),
       ...(await partners.check(traffic, { orders, fulfilment, warehousing })),
     ],
     async close() {
-      await partners.stop()
+      await Promise.all([partners.stop(), feeds.stop()])
       await queues.close()
       await runner.drain()
       await jobs.close(config.stopWithinMs)
       await relay.close()
       await routing.runs.close()
-      await partners.close()
+      await Promise.all([partners.close(), feeds.close()])
       await payments.executor.close()
       await databases.close()
       await cache.close()

@@ -1,4 +1,5 @@
 import { ConfigError } from '#platform/config.ts'
+import { archiveVerb } from './archive.ts'
 import { checkVerb } from './check.ts'
 import { UsageError, type Verb } from './command.ts'
 import { deadLettersVerb } from './dead-letters.ts'
@@ -23,6 +24,7 @@ const verbs: readonly Verb[] = [
   checkVerb,
   exportVerb,
   rebuildVerb,
+  archiveVerb,
   sandboxVerb,
   doctorVerb,
   benchVerb,

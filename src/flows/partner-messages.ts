@@ -371,15 +371,9 @@ export const partnerMessages: readonly PartnerMessage[] = [
       { shipmentId: id, waybillId: id, orderId: id, milestone: Type.String(), leg: id, attempt: id, occurredAt: when },
       closed,
     ),
-    of: ({ shipmentId, waybillId, orderId, milestone, leg, attempt, occurredAt }: MilestoneReached) => ({
-      shipmentId,
-      waybillId,
-      orderId,
-      milestone,
-      leg,
-      attempt,
-      occurredAt,
-    }),
+    // A shipment that another system fulfils is nothing to our partners.
+    of: ({ shipmentId, waybillId, orderId, milestone, leg, attempt, occurredAt }: MilestoneReached) =>
+      waybillId === null || orderId === null ? undefined : { shipmentId, waybillId, orderId, milestone, leg, attempt, occurredAt },
   }),
 ]
 
@@ -422,5 +416,12 @@ export const partners: readonly Partner[] = [
     takes: { 'order.placed': true, 'order.moved': true, 'order.cancelled': true, 'payment.moved': true },
     asks: ['orders.place'],
     scopes: ['orders:write'],
+  },
+  {
+    name: 'track',
+    about: 'whoever knows where parcels are: carriers, scanners, another fulfilment system',
+    takes: {},
+    asks: ['tracking.ingest_many', 'tracking.ingest', 'tracking.register'],
+    scopes: ['tracking:write'],
   },
 ]

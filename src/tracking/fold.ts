@@ -19,8 +19,10 @@ export const milestones = [
 export type Milestone = (typeof milestones)[number]
 
 export interface Fact {
-  /** Hash of what it says (fact.ts); unique within the shipment. */
+  /** Unique within the shipment (fact.ts). */
   readonly id: string
+  /** Hash of what it says; the id of a fact whose source has none for it. Two facts that say the same count once. */
+  readonly content: string
   /** Time of occurrence, ms, whole seconds. */
   readonly time: number
   /** Null: kept and shown, says nothing about where the shipment stands. */
@@ -66,7 +68,7 @@ export interface SortKey {
   readonly time: number
   readonly rank: number
   readonly priority: number
-  readonly id: string
+  readonly content: string
 }
 
 /** The projection: all that is needed to add a later fact without reading the earlier ones. Plain JSON. */
@@ -88,11 +90,15 @@ export interface Standing {
   readonly late: number
   /** Every milestone reached, `leg.attempt.milestone` → time in ms. Each is told once. */
   readonly reached: Readonly<Record<string, number>>
+  /** Time of the first fact in order: none lies before it. */
+  readonly first: number | null
   /** The last fact in order; one that sorts after it can simply be added. */
   readonly last: SortKey | null
   /** True when a fact takes another back: it may have come before the one it names, so nothing can simply be added any more. */
   readonly hasVoids: boolean
   readonly facts: number
+  /** Facts before this are put away into files and counted in already, ms; what comes of that time later is kept, and changes nothing. */
+  readonly sealedUntil: number | null
 }
 
 export const nothingYet: Standing = {
@@ -107,48 +113,80 @@ export const nothingYet: Standing = {
   exception: null,
   late: 0,
   reached: {},
+  first: null,
   last: null,
   hasVoids: false,
   facts: 0,
+  sealedUntil: null,
 }
 
-export function sortKeyOf({ time, milestone, priority, id }: Fact): SortKey {
-  return { time, rank: milestone === null ? -1 : rankOf[milestone], priority, id }
+export function sortKeyOf({ time, milestone, priority, content }: Fact): SortKey {
+  return { time, rank: milestone === null ? -1 : rankOf[milestone], priority, content }
 }
 
-/** By time, then rank, then source, then id; never by receipt, and never "about the same time", which is not transitive. */
+/** By time, then rank, then source, then what is said; never by receipt, and never "about the same time", which is not transitive. */
 export function compareKeys(a: SortKey, b: SortKey): number {
-  return a.time - b.time || a.rank - b.rank || a.priority - b.priority || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
+  return a.time - b.time || a.rank - b.rank || a.priority - b.priority || (a.content < b.content ? -1 : a.content > b.content ? 1 : 0)
 }
 
-/** Folds a set of facts. Repetitions of one id count once. */
-export function fold(facts: readonly Fact[]): Standing {
-  const unique = new Map(facts.map((fact) => [fact.id, fact]))
-  const voided = new Set([...unique.values()].flatMap((fact) => (fact.voids === null ? [] : [fact.voids])))
+/** What a shipment's later facts are folded onto: where it stood by those that are put away, and which facts those took back. */
+export interface Base {
+  readonly standing: Standing
+  readonly voided: readonly string[]
+}
+export const unsealed: Base = { standing: nothingYet, voided: [] }
+
+/** Where a shipment stands by its facts before an instant; with it as the base, the facts from then on lead to where all of them lead. */
+export function seal(facts: readonly Fact[], until: number, before: Base = unsealed): Base {
+  const early = facts.filter((fact) => fact.time < until)
+  // A void that lies later takes its effect along: the fact that it names is about to be out of reach.
+  const named = facts.flatMap((fact) => fact.voids ?? [])
+  const standing = fold(early, { standing: before.standing, voided: [...before.voided, ...named] })
+  return {
+    standing: { ...standing, sealedUntil: until },
+    voided: [...new Set([...before.voided, ...early.flatMap((fact) => fact.voids ?? [])])],
+  }
+}
+
+/** Folds a set of facts. Repetitions of one id count once, and so does what two of them say. */
+export function fold(facts: readonly Fact[], { standing: base, voided: voidedBefore }: Base = unsealed): Standing {
+  const since = base.sealedUntil ?? Number.NEGATIVE_INFINITY
+  const unique = new Map(facts.filter((fact) => fact.time >= since).map((fact) => [fact.id, fact]))
+  const voided = new Set([...voidedBefore, ...[...unique.values()].flatMap((fact) => (fact.voids === null ? [] : [fact.voids]))])
   const keyed = [...unique.values()].map((fact) => ({ fact, key: sortKeyOf(fact) }))
   keyed.sort((a, b) => compareKeys(a.key, b.key))
-  let standing = nothingYet
+  let standing = base
+  let said = ''
   for (const { fact } of keyed) {
     const dropped = fact.voids === null && voided.has(fact.id)
-    standing = dropped ? counted(standing, fact) : add(standing, fact)
+    // The same content sorts next to itself.
+    standing = dropped || fact.content === said ? counted(standing, fact) : add(standing, fact)
+    if (!dropped) said = fact.content
   }
   return standing
 }
 
 /** Whether facts that are new to the shipment can be added one by one: they sort after all others, and nothing is taken back. */
 export function canAppend(standing: Standing, facts: readonly Fact[]): boolean {
-  const { last, hasVoids } = standing
-  return !hasVoids && facts.every((fact) => fact.voids === null && (last === null || compareKeys(last, sortKeyOf(fact)) < 0))
+  const { last, hasVoids, sealedUntil } = standing
+  const since = sealedUntil ?? Number.NEGATIVE_INFINITY
+  return (
+    !hasVoids &&
+    facts.every((fact) => fact.voids === null && fact.time >= since && (last === null || compareKeys(last, sortKeyOf(fact)) < 0))
+  )
 }
 
 /** Adds facts that `canAppend` allowed. O(1) a fact. */
 export function append(standing: Standing, facts: readonly Fact[]): Standing {
-  const ordered = facts.toSorted((a, b) => compareKeys(sortKeyOf(a), sortKeyOf(b)))
-  return ordered.reduce(add, standing)
+  const ordered = facts.length < 2 ? facts : facts.toSorted((a, b) => compareKeys(sortKeyOf(a), sortKeyOf(b)))
+  let next = standing
+  for (const fact of ordered) next = fact.content === next.last?.content ? counted(next, fact) : add(next, fact)
+  return next
 }
 
 const counted = (standing: Standing, fact: Fact): Standing => ({
   ...standing,
+  first: standing.first ?? fact.time,
   last: sortKeyOf(fact),
   hasVoids: standing.hasVoids || fact.voids !== null,
   facts: standing.facts + 1,
@@ -216,6 +254,7 @@ function reach(standing: Standing, fact: Fact, change: Partial<Standing>): Stand
     since: raised ? fact.time : standing.since,
     sinceZoneKnown: raised ? fact.zoneKnown : standing.sinceZoneKnown,
     reached: key in standing.reached ? standing.reached : { ...standing.reached, [key]: fact.time },
+    first: standing.first ?? fact.time,
     last: sortKeyOf(fact),
     facts: standing.facts + 1,
   }

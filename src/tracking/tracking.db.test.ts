@@ -190,12 +190,10 @@ describe('tracking on a database', () => {
     expect(await toldOf(first)).toEqual(['+1.1.out_for_delivery', '+1.1.delivered', '-1.1.delivered'])
 
     // The id of a fact is known to its sender before we have it; on a second shipment the void overtakes it.
-    const { factIdOf } = await import('./fact.ts')
-    const { shipmentId } = await viewOf(second)
+    const { contentOf } = await import('./fact.ts')
     const time = start + 20 * 60_000
-    const coming = factIdOf({
+    const coming = contentOf({
       source: 'carrier',
-      shipmentId,
       code: 'delivered',
       time,
       place: '',
@@ -236,5 +234,10 @@ describe('tracking on a database', () => {
     expect((await brokenLaws()).map((report) => report.law)).toContain('the projection of a shipment is the fold of its facts')
     const { rows } = await admin.query('select from_state, to_state from tracking.change_log order by sequence')
     expect(rows[0]).toEqual({ from_state: 'created', to_state: 'delivered' })
+    const page = await t.databases.of('tracking').survey(t.live, (context) => tracking.comparePage(context, 0))
+    expect(page.unequal).toHaveLength(1)
+    expect(await write((context) => tracking.rebuildPage(context, 0))).toMatchObject({ repaired: 1, next: null })
+    expect(await brokenLaws()).toEqual([])
+    expect(await write((context) => tracking.rebuildPage(context, 0))).toMatchObject({ repaired: 0 })
   })
 })

@@ -1,0 +1,60 @@
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { ReportedFact } from '#tracking'
+import { openTracking } from '#tracking'
+import { openTestDatabases, type TestDatabases } from '#test/databases.ts'
+
+let t: TestDatabases
+const tracking = openTracking()
+beforeAll(async () => {
+  t = await openTestDatabases()
+})
+afterAll(() => t.close())
+
+it('puts a month away without moving a shipment, and a late fact of it changes nothing', async () => {
+  const database = t.databases.of('tracking')
+  const month = '2026-01-01'
+  const admin = await t.admin('live')
+  await admin.query('select tracking.open_month($1::date)', [month])
+  await admin.query(`select tracking.open_month('2026-02-01')`)
+  const fact = (code: string, at: string, change: Partial<ReportedFact> = {}): ReportedFact => ({
+    carrier: 'posta',
+    number: 'OLD1',
+    code,
+    occurredAt: new Date(at),
+    source: 'posta',
+    sourceId: `${code}-${at}`,
+    ...change,
+  })
+  const record = (...facts: ReportedFact[]) => database.write(t.live, (context) => tracking.recordFacts(context, facts))
+  const view = async () => (await database.read(t.live, (context) => tracking.shipmentsBy(context, 'number', [{ number: 'OLD1' }])))[0]?.[0]
+  await record(
+    fact('accepted', '2026-01-30T08:00:00Z'),
+    fact('out_for_delivery', '2026-01-31T08:00:00Z'),
+    fact('delivered', '2026-01-31T09:00:00Z'),
+    // It is taken back in the next month: the base must know.
+    fact('void', '2026-02-01T07:00:00Z', { voidsSourceId: 'delivered-2026-01-31T09:00:00Z' }),
+    fact('attempted', '2026-02-01T08:00:00Z'),
+  )
+  const before = await view()
+  expect(before).toMatchObject({ state: 'attempted', attempt: 1 })
+
+  expect(await database.write(t.live, (context) => tracking.months.seal(context, month))).toBe(1)
+  expect(await database.write(t.live, (context) => tracking.months.seal(context, month))).toBe(0)
+  await record(fact('accepted', '2026-01-05T08:00:00Z', { number: 'OLD2' }))
+  await database.write(t.live, (context) => tracking.months.detach(context, month))
+  const page = await database.write(t.live, (context) => tracking.months.takePage(context, month, 0))
+  expect(page.map((row) => row['code']).toSorted()).toEqual(['accepted', 'accepted', 'delivered', 'out_for_delivery'])
+  await database.write(t.live, (context) => tracking.months.drop(context, month, { file: 'a.parquet', facts: page.length }))
+  expect(await view()).toMatchObject({ state: 'attempted', attempt: 1, timeline: [{ code: 'void' }, { code: 'attempted' }] })
+
+  await record(fact('returning', '2026-01-31T10:00:00Z'), fact('delivered', '2026-02-02T12:00:00Z'))
+  expect(await view()).toMatchObject({ state: 'delivered', attempt: 2, leg: 1 })
+  await record(fact('at_hub', '2026-01-06T08:00:00Z', { number: 'OLD2' }))
+  const laws = await database.survey(t.live, (context) => tracking.check(context))
+  expect(laws.filter(({ broken }) => broken > 0)).toEqual([])
+  expect(await database.read(t.live, (context) => tracking.months.list(context))).toContainEqual({
+    month,
+    kept: 'filed',
+    file: 'a.parquet',
+  })
+})

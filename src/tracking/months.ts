@@ -1,0 +1,62 @@
+import { sealSome } from './fold-shipments.ts'
+import { type ReadContext, statement, type WriteContext } from '#platform/database.ts'
+
+/** Tables ahead of the clock: a program that stands still for a quarter of a year still finds its month. */
+const monthsAhead = 3
+
+export interface Month {
+  /** Its first day. */
+  readonly month: string
+  readonly kept: 'open' | 'detached' | 'filed'
+  readonly file: string | null
+}
+
+const selectMonths = statement<Month>('tracking.months', `select month::text, kept, file from tracking.month order by month`)
+export const monthsOf = (context: ReadContext): Promise<Month[]> => context.query(selectMonths)
+
+const keepWritersOut = statement('tracking.keep_writers_out', 'lock table tracking.event in share row exclusive mode')
+const detach = statement('tracking.detach_month', 'select tracking.detach_month($1::date)')
+
+/**
+ * Takes a month out of the table of facts. Its shipments must have been sealed; those that had their first fact of it meanwhile are sealed
+ * here, while nobody writes. A writer that holds such a shipment and waits for the table is ended by the database, and run again.
+ */
+export async function detachMonth(context: WriteContext, month: string): Promise<void> {
+  await context.query(keepWritersOut)
+  for (let sealed = 1; sealed > 0; ) sealed = await sealSome(context, month)
+  await context.query(detach, [month])
+}
+
+export type MonthRow = Readonly<Record<string, unknown>> & {
+  readonly shipment_id: number
+  readonly id: string
+  readonly source_id: string | null
+}
+const selectPage = statement<MonthRow>('tracking.month_page', 'select * from tracking.month_page($1::date, $2, $3)')
+const forget = statement('tracking.forget_sources', 'delete from tracking.source_fact where id = any($1::uuid[])')
+
+/** A page of a month that is detached, by rising shipment; the book of source ids forgets what is on it. Empty: there is no more. */
+export async function takeMonthPage(context: WriteContext, month: string, after: number): Promise<MonthRow[]> {
+  const rows = await context.query(selectPage, [month, after, 1000])
+  const named = rows.filter((row) => row.source_id !== null)
+  if (named.length > 0) context.defer(forget, [named.map(({ id }) => id)])
+  return rows
+}
+
+const drop = statement('tracking.drop_month', 'select tracking.drop_month($1::date, $2, $3)')
+
+/** Drops the table of a detached month; its facts must be safe in the file. */
+export async function dropMonth(context: WriteContext, month: string, { file, facts }: { file: string; facts: number }): Promise<void> {
+  await context.query(drop, [month, file, facts])
+}
+
+const open = statement<{ opened: boolean }>(
+  'tracking.open_months',
+  `select tracking.open_month(month.month::date) as opened
+   from generate_series(date_trunc('month', $1::timestamptz), date_trunc('month', $1::timestamptz) + $2::int * interval '1 month', interval '1 month') as month (month)
+   where not exists (select from tracking.month as known where known.month = date_trunc('month', month.month)::date)`,
+)
+
+export async function openMonths(context: WriteContext): Promise<number> {
+  return (await context.query(open, [context.now, monthsAhead])).filter(({ opened }) => opened).length
+}
