@@ -7,6 +7,7 @@ import { type Movement, recordFacts, recordMovements, type ReportedFact } from '
 import { isToken, publicViewOf, type ShipmentView, viewShipments } from './shipment-view.ts'
 import { findShipments } from './tracking-store.ts'
 
+export { type Judged, judgeArrivals, type JudgedTrip } from './arrival/judge.ts'
 export type { LawReport } from './check.ts'
 export { type MilestoneReached, type MilestoneWithdrawn, trackingEventTypes } from './events.ts'
 export type { Milestone }
