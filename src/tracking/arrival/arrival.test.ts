@@ -126,9 +126,9 @@ describe('an estimate of arrival', () => {
       trip.deliveredAt !== null && trip.deliveredAt > cut ? { ...trip, deliveredAt: trip.deliveredAt + 50 * dayMs } : trip,
     )
     const gone = later.filter(({ reached }) => (reached.created ?? 0) < cut)
-    const fit = (of: typeof trips) => fitArrivals(of.flatMap(casesOf), { until: cut })
-    expect(fit(later)).toEqual(fit(trips))
-    expect(fit(gone)).toEqual(fit(trips))
+    const fitted = (of: typeof trips) => fitArrivals(of.flatMap(casesOf), { until: cut })
+    expect(fitted(later)).toEqual(fitted(trips))
+    expect(fitted(gone)).toEqual(fitted(trips))
   })
 })
 

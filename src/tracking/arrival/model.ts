@@ -1,4 +1,3 @@
-import type { Milestone } from '../fold.ts'
 import { blend, daysAt, type Quantiles, quantilesOf, type Span, worthOf } from './quantiles.ts'
 
 /** Where a shipment goes, as far as it is known; '' and null where it is not. */
@@ -9,16 +8,8 @@ export interface Lane {
 }
 
 /** Milestones from which an arrival can be told: those of a parcel on its way out. */
-export const stages = [
-  'created',
-  'accepted',
-  'in_transit',
-  'at_hub',
-  'out_for_delivery',
-  'attempted',
-] as const satisfies readonly Milestone[]
+export const stages = ['created', 'accepted', 'in_transit', 'at_hub', 'out_for_delivery', 'attempted'] as const
 export type Stage = (typeof stages)[number]
-export const isStage = (milestone: Milestone): milestone is Stage => (stages as readonly Milestone[]).includes(milestone)
 
 /** What is known at the moment of telling. */
 export interface Setting extends Lane {
