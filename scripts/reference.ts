@@ -4,6 +4,7 @@ import { openApiOf } from '#platform/openapi.ts'
 import { version } from '../src/server.ts'
 import { apiPage } from './reference/api.ts'
 import { asyncApiOf } from './reference/asyncapi.ts'
+import { carrierCodesPage } from './reference/carrier-codes.ts'
 import { errorsPage } from './reference/errors.ts'
 import { eventsPage } from './reference/events.ts'
 import { factsPage } from './reference/facts.ts'
@@ -40,6 +41,7 @@ async function makePages(): Promise<Map<string, string>> {
     'metrics.md': await metricsPage(sources),
     'sandbox-gateway.md': sandboxPage(),
     'hot-folder.md': hotFolderPage(),
+    'carrier-codes.md': carrierCodesPage(),
   }
   const note = '<!-- Made by scripts/reference.ts from the code: `npm run -s reference` writes it anew. -->\n\n'
   return new Map([

@@ -8,6 +8,8 @@ import { isToken, publicViewOf, type ShipmentView, viewShipments } from './shipm
 import { findShipments } from './tracking-store.ts'
 
 export { type Judged, judgeArrivals, type JudgedTrip } from './arrival/judge.ts'
+export type { BrokenEvent, CarrierAdapter, CarrierEvent } from './carrier-adapter.ts'
+export { carrierCodes, carrierMeaningOf } from './carriers/index.ts'
 export type { LawReport } from './check.ts'
 export { type MilestoneReached, type MilestoneWithdrawn, trackingEventTypes } from './events.ts'
 export type { Milestone }
