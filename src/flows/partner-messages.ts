@@ -371,15 +371,9 @@ export const partnerMessages: readonly PartnerMessage[] = [
       { shipmentId: id, waybillId: id, orderId: id, milestone: Type.String(), leg: id, attempt: id, occurredAt: when },
       closed,
     ),
-    of: ({ shipmentId, waybillId, orderId, milestone, leg, attempt, occurredAt }: MilestoneReached) => ({
-      shipmentId,
-      waybillId,
-      orderId,
-      milestone,
-      leg,
-      attempt,
-      occurredAt,
-    }),
+    // A shipment that another system fulfils is nothing to our partners.
+    of: ({ shipmentId, waybillId, orderId, milestone, leg, attempt, occurredAt }: MilestoneReached) =>
+      waybillId === null || orderId === null ? undefined : { shipmentId, waybillId, orderId, milestone, leg, attempt, occurredAt },
   }),
 ]
 

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { ReadContext } from '#platform/database.ts'
 import { fold } from './fold.ts'
-import { factsOf, shipmentPage } from './tracking-store.ts'
+import { shipmentPage } from './shipment-store.ts'
+import { factsOf } from './tracking-store.ts'
 
 /** One law of the context and how many rows break it. */
 export interface LawReport {

@@ -2,8 +2,11 @@ import type { Milestone } from './fold.ts'
 
 export interface MilestoneReached {
   readonly shipmentId: number
-  readonly waybillId: number
-  readonly orderId: number
+  /** Null where another system fulfils. */
+  readonly waybillId: number | null
+  readonly orderId: number | null
+  /** What another fulfilment system calls the order. */
+  readonly orderRef: string | null
   readonly milestone: Milestone
   /** Way out is leg 1; a return opens the next. */
   readonly leg: number

@@ -64,7 +64,6 @@ export const secondOf = (time: number): number => Math.floor(time / 1000) * 1000
 
 export interface FactContent {
   readonly source: string
-  readonly shipmentId: number
   readonly code: string
   readonly time: number
   readonly place: string
@@ -74,15 +73,28 @@ export interface FactContent {
 }
 
 /**
- * Id of a fact: the hash of what it says, to the second, so that a feed that repeats itself, or two feeds that carry the same
- * fact, make one. All that the fold reads is in it: were the attempt left out, two facts that differ in it would be one row, and
- * which of them is kept would depend on which came first. JSON keeps the parts apart: place "a" with code "bc" must not be place "ab" with code "c".
+ * What a fact says, to the second, as a hash: a feed that repeats itself, or two feeds that carry the same fact, say one. All that
+ * the fold reads is in it: were the attempt left out, two facts that differ in it would be one, and which of them is kept would
+ * depend on which came first. Which shipment it is about is left out: ids of shipments are given in the order in which their numbers
+ * are first heard of, and the last tie of the sort order must not depend on that. JSON keeps the parts apart: place "a" with code "bc"
+ * must not be place "ab" with code "c".
  */
-export function factIdOf({ source, shipmentId, code, time, place, attempt, zoneKnown, voids }: FactContent): string {
-  const digest = hash(
-    'sha256',
-    JSON.stringify([source, shipmentId, code, Math.floor(time / 1000), place, attempt, zoneKnown, voids]),
-    'hex',
-  )
+export function contentOf({ source, code, time, place, attempt, zoneKnown, voids }: FactContent): string {
+  return hashed(JSON.stringify([source, code, Math.floor(time / 1000), place, attempt, zoneKnown, voids]))
+}
+
+/** Id of a fact whose source has an id for it: one row, whatever is said under it, now or later. */
+export function sourceFactIdOf(source: string, sourceId: string): string {
+  return hashed(JSON.stringify([source, sourceId]))
+}
+
+/** Tells versions of one source id apart. The name of the shipment is in it, since a source may have meant another one. */
+export function versionOf(content: string, name: string, detail: string | null): string {
+  return hashed(JSON.stringify([content, name, detail]))
+}
+
+/** 128 bits in the shape of a UUID, the narrowest column that PostgreSQL has for them. */
+function hashed(text: string): string {
+  const digest = hash('sha256', text, 'hex')
   return `${digest.slice(0, 8)}-${digest.slice(8, 12)}-${digest.slice(12, 16)}-${digest.slice(16, 20)}-${digest.slice(20, 32)}`
 }

@@ -8,8 +8,10 @@ let lastId = 0
 const at = (clock: string, milestone: Milestone | null, change: Partial<Fact> = {}): Fact => {
   const [hours = 0, minutes = 0] = clock.split(':').map(Number)
   lastId += 1
+  const id = `f${String(lastId).padStart(4, '0')}`
   return {
-    id: `f${String(lastId).padStart(4, '0')}`,
+    id,
+    content: id,
     time: day + (hours * 60 + minutes) * 60_000,
     milestone,
     priority: 0,
@@ -126,16 +128,21 @@ const anyFacts = fc
       attempt: fc.option(fc.integer({ min: 1, max: 3 }), { freq: 3 }),
       zoneKnown: fc.boolean(),
       voids: fc.option(fc.nat({ max: 12 }), { freq: 8 }),
+      // What another fact says too, under another id: sources with ids of their own for facts repeat themselves so.
+      repeats: fc.option(fc.nat({ max: 12 }), { freq: 4 }),
     }),
     { minLength: 1, maxLength: 13 },
   )
   .map((drafts) =>
-    drafts.map(({ quarters, voids, milestone, ...rest }, index): Fact => {
+    drafts.map((own, index): Fact => {
+      const said = own.repeats === null || own.repeats >= index ? index : own.repeats
+      const { quarters, voids, milestone, repeats: _, ...rest } = drafts[said] as (typeof drafts)[number]
       const isVoid = voids !== null
       // Quarters of an hour, so that same instants and the edges of the window are met often.
       return {
         ...rest,
         id: `f${index}`,
+        content: `c${said}`,
         time: day + quarters * 900_000,
         code: 'x',
         milestone: isVoid ? null : milestone,
@@ -143,6 +150,14 @@ const anyFacts = fc
       }
     }),
   )
+
+it('counts what two facts say once, and still when one of them is taken back', () => {
+  const way = at('10:00', 'out_for_delivery')
+  const first = at('11:00', 'attempted', { content: 'same' })
+  const second = at('11:00', 'attempted', { content: 'same' })
+  expect(standing(way, first, second)).toBe('attempted leg 1 attempt 1 late 0')
+  expect(standing(way, first, second, at('12:00', null, { voids: first.id }))).toBe('attempted leg 1 attempt 1 late 0')
+})
 
 describe('the law: the same state for every order of arrival and any repetition', () => {
   it('holds for 100,000 arrivals in shuffled batches with copies', { timeout: 60_000 }, () => {

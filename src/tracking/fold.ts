@@ -19,8 +19,10 @@ export const milestones = [
 export type Milestone = (typeof milestones)[number]
 
 export interface Fact {
-  /** Hash of what it says (fact.ts); unique within the shipment. */
+  /** Unique within the shipment (fact.ts). */
   readonly id: string
+  /** Hash of what it says; the id of a fact whose source has none for it. Two facts that say the same count once. */
+  readonly content: string
   /** Time of occurrence, ms, whole seconds. */
   readonly time: number
   /** Null: kept and shown, says nothing about where the shipment stands. */
@@ -66,7 +68,7 @@ export interface SortKey {
   readonly time: number
   readonly rank: number
   readonly priority: number
-  readonly id: string
+  readonly content: string
 }
 
 /** The projection: all that is needed to add a later fact without reading the earlier ones. Plain JSON. */
@@ -112,25 +114,28 @@ export const nothingYet: Standing = {
   facts: 0,
 }
 
-export function sortKeyOf({ time, milestone, priority, id }: Fact): SortKey {
-  return { time, rank: milestone === null ? -1 : rankOf[milestone], priority, id }
+export function sortKeyOf({ time, milestone, priority, content }: Fact): SortKey {
+  return { time, rank: milestone === null ? -1 : rankOf[milestone], priority, content }
 }
 
-/** By time, then rank, then source, then id; never by receipt, and never "about the same time", which is not transitive. */
+/** By time, then rank, then source, then what is said; never by receipt, and never "about the same time", which is not transitive. */
 export function compareKeys(a: SortKey, b: SortKey): number {
-  return a.time - b.time || a.rank - b.rank || a.priority - b.priority || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
+  return a.time - b.time || a.rank - b.rank || a.priority - b.priority || (a.content < b.content ? -1 : a.content > b.content ? 1 : 0)
 }
 
-/** Folds a set of facts. Repetitions of one id count once. */
+/** Folds a set of facts. Repetitions of one id count once, and so does what two of them say. */
 export function fold(facts: readonly Fact[]): Standing {
   const unique = new Map(facts.map((fact) => [fact.id, fact]))
   const voided = new Set([...unique.values()].flatMap((fact) => (fact.voids === null ? [] : [fact.voids])))
   const keyed = [...unique.values()].map((fact) => ({ fact, key: sortKeyOf(fact) }))
   keyed.sort((a, b) => compareKeys(a.key, b.key))
   let standing = nothingYet
+  let said = ''
   for (const { fact } of keyed) {
     const dropped = fact.voids === null && voided.has(fact.id)
-    standing = dropped ? counted(standing, fact) : add(standing, fact)
+    // The same content sorts next to itself.
+    standing = dropped || fact.content === said ? counted(standing, fact) : add(standing, fact)
+    if (!dropped) said = fact.content
   }
   return standing
 }
@@ -143,8 +148,10 @@ export function canAppend(standing: Standing, facts: readonly Fact[]): boolean {
 
 /** Adds facts that `canAppend` allowed. O(1) a fact. */
 export function append(standing: Standing, facts: readonly Fact[]): Standing {
-  const ordered = facts.toSorted((a, b) => compareKeys(sortKeyOf(a), sortKeyOf(b)))
-  return ordered.reduce(add, standing)
+  const ordered = facts.length < 2 ? facts : facts.toSorted((a, b) => compareKeys(sortKeyOf(a), sortKeyOf(b)))
+  let next = standing
+  for (const fact of ordered) next = fact.content === next.last?.content ? counted(next, fact) : add(next, fact)
+  return next
 }
 
 const counted = (standing: Standing, fact: Fact): Standing => ({

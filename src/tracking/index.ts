@@ -3,9 +3,12 @@ import { checkTracking } from './check.ts'
 import type { Milestone } from './fold.ts'
 import { operations } from './operations.ts'
 import { type Page, renderPage } from './public-page.ts'
-import { type Movement, recordFacts, recordMovements, type ReportedFact } from './record-facts.ts'
-import { isToken, publicViewOf, type ShipmentView, viewShipments } from './shipment-view.ts'
-import { findShipments } from './tracking-store.ts'
+import { recordFacts } from './record-facts.ts'
+import { type Movement, recordMovements } from './record-movements.ts'
+import { type RegisterShipment, registerShipments } from './register-shipments.ts'
+import type { ReportedFact } from './reported-fact.ts'
+import { findShipments, type KeyKind, type KeysByKind } from './shipment-store.ts'
+import { isToken, publicViewOf, shipmentsBy, type ShipmentView } from './shipment-view.ts'
 
 export { type Judged, judgeArrivals, type JudgedTrip } from './arrival/judge.ts'
 export type { BrokenEvent, CarrierAdapter, CarrierEvent } from './carrier-adapter.ts'
@@ -14,7 +17,12 @@ export type { LawReport } from './check.ts'
 export { type MilestoneReached, type MilestoneWithdrawn, trackingEventTypes } from './events.ts'
 export type { Milestone }
 export type { Page } from './public-page.ts'
-export type { Movement, RecordedFact, ReportedFact } from './record-facts.ts'
+export type { RecordedFact } from './record-facts.ts'
+export type { Movement } from './record-movements.ts'
+export type { Reference } from './reference-store.ts'
+export type { RegisteredShipment, RegisterShipment } from './register-shipments.ts'
+export type { ReportedFact } from './reported-fact.ts'
+export type { KeyKind, KeysByKind, NumberKey } from './shipment-store.ts'
 export type { ShipmentView, TimelineEntry } from './shipment-view.ts'
 
 /**
@@ -26,18 +34,30 @@ export function openTracking() {
     operations,
     /** Follows waybills: `created` opens a shipment, later states become facts. A waybill's birth must come before its moves. */
     recordMovements: (context: WriteContext, movements: readonly Movement[]) => recordMovements(context, movements),
-    recordFacts: (context: WriteContext, facts: readonly ReportedFact[]) => recordFacts(context, facts),
+    /**
+     * Records facts from anyone. A carrier's number that nobody has registered opens a shipment. Facts more than a day ahead or a year
+     * behind are refused, unless `limits` says otherwise.
+     */
+    recordFacts: (context: WriteContext, facts: readonly ReportedFact[], limits?: { readonly until?: Date; readonly since?: Date }) =>
+      recordFacts(context, facts, limits),
+    /** Says whose shipments are, by whatever numbers they have; numbers that were told of before are joined, never doubled. */
+    registerShipments: (context: WriteContext, commands: readonly RegisterShipment[]) => registerShipments(context, commands),
+    /** Shipments with their timelines by keys of one kind: for each key, in its place, those that it names. */
+    shipmentsBy: async <Kind extends KeyKind>(
+      context: ReadContext,
+      kind: Kind,
+      keys: readonly KeysByKind[Kind][],
+    ): Promise<ShipmentView[][]> => shipmentsBy(context, kind, keys),
     shipmentsOfOrders: async (context: ReadContext, orderIds: readonly number[]): Promise<ShipmentView[]> =>
-      viewShipments(context, await findShipments(context, 'order', orderIds)),
+      (await shipmentsBy(context, 'order', orderIds)).flat(),
     /** Where the shipment of each waybill of some orders stands. */
     milestonesOfOrders: async (context: ReadContext, orderIds: readonly number[]): Promise<Map<number, Milestone>> => {
-      const shipments = await findShipments(context, 'order', orderIds)
-      return new Map(shipments.map(({ waybillId, standing }) => [waybillId, standing.state]))
+      const shipments = (await findShipments(context, 'order', orderIds)).flat()
+      return new Map(shipments.flatMap(({ waybillId, standing }) => (waybillId === null ? [] : [[waybillId, standing.state]])))
     },
     /** The HTML page behind a public link; status 404 with a page that helps when there is none. */
     publicPage: async (context: ReadContext, token: string): Promise<Page> => {
-      const shipments = isToken(token) ? await findShipments(context, 'token', [token]) : []
-      const [view] = await viewShipments(context, shipments)
+      const [view] = isToken(token) ? (await shipmentsBy(context, 'token', [token])).flat() : []
       return renderPage(view === undefined ? undefined : publicViewOf(view))
     },
     check: (context: ReadContext) => checkTracking(context),

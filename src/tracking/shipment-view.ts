@@ -1,6 +1,8 @@
 import type { ReadContext } from '#platform/database.ts'
 import { compareKeys, type Milestone, sortKeyOf } from './fold.ts'
-import { factsOf, type Shipment, type StoredFact } from './tracking-store.ts'
+import { numbersOf, type Reference } from './reference-store.ts'
+import { findShipments, type KeyKind, type KeysByKind, type Shipment } from './shipment-store.ts'
+import { factsOf, type StoredFact } from './tracking-store.ts'
 
 export interface TimelineEntry {
   readonly factId: string
@@ -17,8 +19,19 @@ export interface TimelineEntry {
 
 export interface ShipmentView {
   readonly shipmentId: number
-  readonly waybillId: number
-  readonly orderId: number
+  /** Null where another system fulfils. */
+  readonly waybillId: number | null
+  readonly orderId: number | null
+  /** What another fulfilment system calls the order. */
+  readonly orderRef: string | null
+  /** What carriers call the shipment. */
+  readonly numbers: readonly Reference[]
+  /** The lane: where it comes from and goes to, as the registration names them. */
+  readonly from: string | null
+  readonly to: string | null
+  readonly promisedAt: string | null
+  /** False while only facts have told of it, and nobody has said whose it is. */
+  readonly registered: boolean
   /** Path of the page that anyone with this link may see. */
   readonly publicPath: string
   readonly state: Milestone
@@ -48,24 +61,39 @@ function timelineOf(facts: readonly StoredFact[]): TimelineEntry[] {
     }))
 }
 
-/** Views of shipments, with all their timelines in one read. */
+/** Views of shipments, with all their timelines and numbers in two reads that leave together. */
 export async function viewShipments(context: ReadContext, shipments: readonly Shipment[]): Promise<ShipmentView[]> {
-  const facts = await factsOf(
-    context,
-    shipments.map((shipment) => shipment.shipmentId),
-  )
-  return shipments.map(({ shipmentId, waybillId, orderId, token, standing: { state, leg, attempt, exception, late } }) => ({
+  const ids = [...new Set(shipments.map((shipment) => shipment.shipmentId))]
+  const [facts, numbers] = await Promise.all([factsOf(context, ids), numbersOf(context, ids)])
+  return shipments.map(({ shipmentId, waybillId, orderId, orderRef, from, to, promisedAt, registered, token, standing }) => ({
     shipmentId,
     waybillId,
     orderId,
+    orderRef,
+    numbers: numbers.get(shipmentId) ?? [],
+    from,
+    to,
+    promisedAt: promisedAt?.toISOString() ?? null,
+    registered,
     publicPath: publicPathOf(token),
-    state,
-    leg,
-    attempt,
-    exception,
-    late,
+    state: standing.state,
+    leg: standing.leg,
+    attempt: standing.attempt,
+    exception: standing.exception,
+    late: standing.late,
     timeline: timelineOf(facts.get(shipmentId) ?? []),
   }))
+}
+
+/** Views by keys of one kind: for each key, in its place, those that it names. */
+export async function shipmentsBy<Kind extends KeyKind>(
+  context: ReadContext,
+  kind: Kind,
+  keys: readonly KeysByKind[Kind][],
+): Promise<ShipmentView[][]> {
+  const found = await findShipments(context, kind, keys)
+  const views = (await viewShipments(context, found.flat())).values()
+  return found.map((shipments) => shipments.map(() => views.next().value as ShipmentView))
 }
 
 /** What anyone with the link may know: no ids of ours, no sources, nothing that was taken back. */

@@ -1,32 +1,6 @@
 import { type ReadContext, statement, type WriteContext } from '#platform/database.ts'
-import { priorityOf } from './fact.ts'
-import type { Fact, Milestone, Standing } from './fold.ts'
-
-export interface Shipment {
-  readonly shipmentId: number
-  readonly waybillId: number
-  readonly orderId: number
-  readonly token: string
-  readonly standing: Standing
-}
-
-interface ShipmentRow {
-  id: number
-  waybill_id: number
-  order_id: number
-  token: string
-  projection: Standing
-}
-
-const shipmentColumns = 'id, waybill_id, order_id, token, projection'
-
-const shipmentOf = (row: ShipmentRow): Shipment => ({
-  shipmentId: row.id,
-  waybillId: row.waybill_id,
-  orderId: row.order_id,
-  token: row.token,
-  standing: row.projection,
-})
+import { contentOf, priorityOf } from './fact.ts'
+import type { Fact, Milestone } from './fold.ts'
 
 /** A fact with all that is stored of it. */
 export interface StoredFact extends Fact {
@@ -37,106 +11,147 @@ export interface StoredFact extends Fact {
   readonly detail: string | null
 }
 
-const takeIds = statement<{ id: number }>(
-  'tracking.take_shipment_ids',
-  `select nextval('tracking.shipment_id_seq') as id from generate_series(1, $1::int)`,
-)
-
-/** Ids before rows: a fact's id holds its shipment's, and both are written in one statement. */
-export async function takeShipmentIds(context: WriteContext, count: number): Promise<number[]> {
-  return (await context.query(takeIds, [count])).map((row) => row.id)
+/** A fact on its way in. */
+export interface IncomingFact extends StoredFact {
+  /** The source's own count of what it said under this id. */
+  readonly revision: number
+  /** Tells what is said under one source id apart; null where the source has no id for it. */
+  readonly version: string | null
 }
 
-const insertBorn = statement<{ id: number; waybill_id: number }>(
-  'tracking.insert_shipments',
-  `with asked as (
-     select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::json[], $6::uuid[], $7::timestamptz[], $8::text[], $9::int[])
-       with ordinality as asked (id, waybill_id, order_id, state, projection, fact_id, occurred_at, code, attempt, position)
-   ), born as (
-     insert into tracking.shipment (id, waybill_id, order_id, state, projection, created_at)
-     select id, waybill_id, order_id, state, projection, $10 from asked order by position
-     on conflict (waybill_id) do nothing returning id, waybill_id
-   ), told as (
-     insert into tracking.event (shipment_id, occurred_at, id, code, milestone, attempt, zone_known, place, source, received_at)
-     select asked.id, asked.occurred_at, asked.fact_id, asked.code, asked.state, asked.attempt, true, '', $11, $10 from asked join born using (id)
-   )
-   select id, waybill_id from born`,
-)
-
-export interface NewShipment {
-  readonly shipmentId: number
-  readonly waybillId: number
-  readonly orderId: number
-  readonly standing: Standing
-  readonly fact: StoredFact
-}
-
-/** Writes shipments with their first fact; those whose waybill has one already are left out of the answer. */
-export async function insertShipments(
-  context: WriteContext,
-  shipments: readonly NewShipment[],
-  source: string,
-): Promise<Map<number, number>> {
-  const rows = await context.query(insertBorn, [
-    shipments.map((shipment) => shipment.shipmentId),
-    shipments.map((shipment) => shipment.waybillId),
-    shipments.map((shipment) => shipment.orderId),
-    shipments.map((shipment) => shipment.standing.state),
-    shipments.map((shipment) => JSON.stringify(shipment.standing)),
-    shipments.map((shipment) => shipment.fact.id),
-    shipments.map((shipment) => new Date(shipment.fact.time)),
-    shipments.map((shipment) => shipment.fact.code),
-    shipments.map((shipment) => shipment.fact.attempt),
-    context.now,
-    source,
-  ])
-  return new Map(rows.map((row) => [row.waybill_id, row.id]))
-}
-
-const lockShipmentRows = statement<ShipmentRow>(
-  'tracking.lock_shipments',
-  `select ${shipmentColumns} from tracking.shipment where id in (
-     select id from tracking.shipment where id = any($1::bigint[])
-     union select id from tracking.shipment where waybill_id = any($2::bigint[]))
-   order by id for update`,
-)
-
-/** Locks shipments in ascending id order, the order of every lock on this table. */
-export async function lockShipments(
-  context: WriteContext,
-  by: { shipmentIds: readonly number[]; waybillIds: readonly number[] },
-): Promise<Shipment[]> {
-  const rows = await context.query(lockShipmentRows, [[...new Set(by.shipmentIds)], [...new Set(by.waybillIds)]])
-  return rows.map(shipmentOf)
-}
-
-const insertFactRows = statement<{ id: string }>(
+// Where the source has an id, only what is new under it becomes a row; a version of something known goes by replaceFacts.
+const insertFactRows = statement<{ id: string; shipment_id: number }>(
   'tracking.insert_events',
-  `insert into tracking.event (shipment_id, occurred_at, id, code, milestone, attempt, zone_known, place, source, source_id, voids, detail, received_at)
-   select * , $13::timestamptz from unnest($1::bigint[], $2::timestamptz[], $3::uuid[], $4::text[], $5::text[], $6::int[], $7::boolean[], $8::text[], $9::text[],
-     $10::text[], $11::uuid[], $12::text[])
-   on conflict (shipment_id, occurred_at, id) do nothing returning id`,
+  `with asked as (
+     select * from unnest($1::bigint[], $2::timestamptz[], $3::uuid[], $4::text[], $5::text[], $6::int[], $7::boolean[], $8::text[], $9::text[],
+       $10::text[], $11::uuid[], $12::text[], $13::bigint[], $14::uuid[])
+       as asked (shipment_id, occurred_at, id, code, milestone, attempt, zone_known, place, source, source_id, voids, detail, revision, version)
+   ), claimed as (
+     insert into tracking.source_fact (id, shipment_id, occurred_at, revision, version)
+     select id, shipment_id, occurred_at, revision, version from asked where version is not null order by id
+     on conflict (id) do nothing returning id
+   )
+   insert into tracking.event (shipment_id, occurred_at, id, code, milestone, attempt, zone_known, place, source, source_id, voids, detail, received_at)
+   select shipment_id, occurred_at, id, code, milestone, attempt, zone_known, place, source, source_id, voids, detail, $15::timestamptz
+   from asked where version is null or id in (select id from claimed)
+   on conflict (shipment_id, occurred_at, id) do nothing returning id, shipment_id`,
 )
 
-/** Writes facts; returns the ids of those that were not there yet. */
-export async function insertFacts(context: WriteContext, facts: readonly StoredFact[]): Promise<Set<string>> {
+const columnsOf = (facts: readonly IncomingFact[]): unknown[] => [
+  facts.map((fact) => fact.shipmentId),
+  facts.map((fact) => new Date(fact.time)),
+  facts.map((fact) => fact.id),
+  facts.map((fact) => fact.code),
+  facts.map((fact) => fact.milestone),
+  facts.map((fact) => fact.attempt),
+  facts.map((fact) => fact.zoneKnown),
+  facts.map((fact) => fact.place),
+  facts.map((fact) => fact.source),
+  facts.map((fact) => fact.sourceId),
+  facts.map((fact) => fact.voids),
+  facts.map((fact) => fact.detail),
+  facts.map((fact) => fact.revision),
+  facts.map((fact) => fact.version),
+]
+
+/** One row of the event table, in one text. */
+export const rowKeyOf = (shipmentId: number, id: string): string => `${shipmentId} ${id}`
+
+/** Writes facts; returns the rows that were not there yet, by `rowKeyOf`. */
+export async function insertFacts(context: WriteContext, facts: readonly IncomingFact[]): Promise<Set<string>> {
   if (facts.length === 0) return new Set()
-  const rows = await context.query(insertFactRows, [
+  const rows = await context.query(insertFactRows, [...columnsOf(facts), context.now])
+  return new Set(rows.map((row) => rowKeyOf(row.shipment_id, row.id)))
+}
+
+/** What counts under a source id now. */
+export interface Standpoint {
+  readonly id: string
+  readonly shipmentId: number
+  readonly time: number
+  readonly revision: number
+  readonly version: string
+}
+
+const lockStandpoints = statement<{ id: string; shipment_id: number; occurred_at: Date; revision: number; version: string }>(
+  'tracking.lock_source_facts',
+  `select id, shipment_id, occurred_at, revision, version from tracking.source_fact where id = any($1::uuid[]) order by id for update`,
+)
+
+export async function standpointsOf(context: WriteContext, ids: readonly string[]): Promise<Map<string, Standpoint>> {
+  if (ids.length === 0) return new Map()
+  const rows = await context.query(lockStandpoints, [ids])
+  return new Map(
+    rows.map(({ id, shipment_id: shipmentId, occurred_at, revision, version }) => [
+      id,
+      { id, shipmentId, time: occurred_at.getTime(), revision, version },
+    ]),
+  )
+}
+
+const insertReplaced = statement(
+  'tracking.insert_replaced',
+  `insert into tracking.replaced_fact (id, version, shipment_id, occurred_at, revision, code, place, source, source_id, detail, received_at)
+   select id, version, shipment_id, occurred_at, revision, code, place, source, source_id, detail, $11
+   from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::timestamptz[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[])
+     as asked (id, version, shipment_id, occurred_at, revision, code, place, source, source_id, detail)
+   on conflict do nothing`,
+)
+
+/** Keeps what was said under a source id that a better version of it has overtaken. */
+export function keepReplaced(context: WriteContext, facts: readonly IncomingFact[]): void {
+  if (facts.length === 0) return
+  context.defer(insertReplaced, [
+    facts.map((fact) => fact.id),
+    facts.map((fact) => fact.version),
     facts.map((fact) => fact.shipmentId),
     facts.map((fact) => new Date(fact.time)),
-    facts.map((fact) => fact.id),
+    facts.map((fact) => fact.revision),
     facts.map((fact) => fact.code),
-    facts.map((fact) => fact.milestone),
-    facts.map((fact) => fact.attempt),
-    facts.map((fact) => fact.zoneKnown),
     facts.map((fact) => fact.place),
     facts.map((fact) => fact.source),
     facts.map((fact) => fact.sourceId),
-    facts.map((fact) => fact.voids),
     facts.map((fact) => fact.detail),
     context.now,
   ])
-  return new Set(rows.map((row) => row.id))
+}
+
+const replaceRows = statement(
+  'tracking.replace_events',
+  `with asked as (
+     select * from unnest($1::bigint[], $2::timestamptz[], $3::uuid[], $4::text[], $5::text[], $6::int[], $7::boolean[], $8::text[], $9::text[],
+       $10::text[], $11::uuid[], $12::text[], $13::bigint[], $14::uuid[])
+       as asked (shipment_id, occurred_at, id, code, milestone, attempt, zone_known, place, source, source_id, voids, detail, revision, version)
+   ), before as (
+     select source_fact.* from tracking.source_fact join asked using (id)
+   ), gone as (
+     delete from tracking.event using before
+     where event.shipment_id = before.shipment_id and event.occurred_at = before.occurred_at and event.id = before.id
+     returning event.*, before.revision, before.version
+   ), kept as (
+     insert into tracking.replaced_fact (id, version, shipment_id, occurred_at, revision, code, place, source, source_id, detail, received_at)
+     select id, version, shipment_id, occurred_at, revision, code, place, source, source_id, detail, received_at from gone on conflict do nothing
+   )
+   update tracking.source_fact set shipment_id = asked.shipment_id, occurred_at = asked.occurred_at, revision = asked.revision, version = asked.version
+   from asked where source_fact.id = asked.id`,
+)
+const insertReplacing = statement(
+  'tracking.insert_replacing',
+  `insert into tracking.event (shipment_id, occurred_at, id, code, milestone, attempt, zone_known, place, source, source_id, voids, detail, received_at)
+   select shipment_id, occurred_at, id, code, milestone, attempt, zone_known, place, source, source_id, voids, detail, $15::timestamptz
+   from unnest($1::bigint[], $2::timestamptz[], $3::uuid[], $4::text[], $5::text[], $6::int[], $7::boolean[], $8::text[], $9::text[],
+     $10::text[], $11::uuid[], $12::text[], $13::bigint[], $14::uuid[])
+     as asked (shipment_id, occurred_at, id, code, milestone, attempt, zone_known, place, source, source_id, voids, detail, revision, version)
+   on conflict do nothing`,
+)
+
+/** Puts better versions in the place of what counted under their source ids; the shipments of both must be locked. */
+export async function replaceFacts(context: WriteContext, facts: readonly IncomingFact[]): Promise<void> {
+  if (facts.length === 0) return
+  const columns = columnsOf(facts)
+  // Two statements: the row that goes and the one that comes may have one key.
+  await context.query(replaceRows, columns)
+  await context.query(insertReplacing, [...columns, context.now])
 }
 
 interface FactRow {
@@ -163,73 +178,28 @@ const selectFacts = statement<FactRow>(
 export async function factsOf(context: ReadContext, shipmentIds: readonly number[]): Promise<Map<number, StoredFact[]>> {
   const found = new Map<number, StoredFact[]>(shipmentIds.map((shipmentId) => [shipmentId, []]))
   if (shipmentIds.length === 0) return found
-  for (const row of await context.query(selectFacts, [shipmentIds])) {
-    found.get(row.shipment_id)?.push({
-      shipmentId: row.shipment_id,
-      time: row.occurred_at.getTime(),
-      id: row.id,
-      code: row.code,
-      milestone: row.milestone,
-      priority: priorityOf(row.source),
-      attempt: row.attempt,
-      zoneKnown: row.zone_known,
-      place: row.place,
-      source: row.source,
-      sourceId: row.source_id,
-      voids: row.voids,
-      detail: row.detail,
-    })
-  }
+  for (const row of await context.query(selectFacts, [shipmentIds])) found.get(row.shipment_id)?.push(factOf(row))
   return found
 }
 
-// tidy-ignore states: a state here is folded anew from all facts, so any may follow any; lockShipments has locked the row
-const updateRows = statement(
-  'tracking.update_shipments',
-  `update tracking.shipment set state = folded.state, projection = folded.projection, version = version + 1
-   from unnest($1::bigint[], $2::text[], $3::json[]) as folded (id, state, projection) where shipment.id = folded.id`,
-)
-
-export async function updateShipments(context: WriteContext, folded: readonly { shipmentId: number; standing: Standing }[]): Promise<void> {
-  if (folded.length === 0) return
-  await context.query(updateRows, [
-    folded.map(({ shipmentId }) => shipmentId),
-    folded.map(({ standing }) => standing.state),
-    folded.map(({ standing }) => JSON.stringify(standing)),
-  ])
-}
-
-const selectShipments = statement<ShipmentRow>(
-  'tracking.shipments_by_id',
-  `select ${shipmentColumns} from tracking.shipment where id = any($1::bigint[])`,
-)
-const selectByWaybill = statement<ShipmentRow>(
-  'tracking.shipments_by_waybill',
-  `select ${shipmentColumns} from tracking.shipment where waybill_id = any($1::bigint[])`,
-)
-const selectByOrder = statement<ShipmentRow>(
-  'tracking.shipments_by_order',
-  `select ${shipmentColumns} from tracking.shipment where order_id = any($1::bigint[]) order by id`,
-)
-const selectByToken = statement<ShipmentRow>(
-  'tracking.shipments_by_token',
-  `select ${shipmentColumns} from tracking.shipment where token = any($1::uuid[])`,
-)
-const byKind = { shipment: selectShipments, waybill: selectByWaybill, order: selectByOrder, token: selectByToken } as const
-
-export async function findShipments(
-  context: ReadContext,
-  kind: keyof typeof byKind,
-  keys: readonly (number | string)[],
-): Promise<Shipment[]> {
-  return keys.length === 0 ? [] : (await context.query(byKind[kind], [keys])).map(shipmentOf)
-}
-
-const selectPage = statement<ShipmentRow & { state: string }>(
-  'tracking.shipments_page',
-  `select ${shipmentColumns}, state from tracking.shipment where id > $1 order by id limit $2`,
-)
-
-export async function shipmentPage(context: ReadContext, after: number, limit: number): Promise<(Shipment & { state: string })[]> {
-  return (await context.query(selectPage, [after, limit])).map((row) => ({ ...shipmentOf(row), state: row.state }))
+function factOf(row: FactRow): StoredFact {
+  const { id, code, attempt, place, source, voids } = row
+  const time = row.occurred_at.getTime()
+  const content = row.source_id === null ? id : contentOf({ source, code, time, place, attempt, zoneKnown: row.zone_known, voids })
+  return {
+    shipmentId: row.shipment_id,
+    time,
+    id,
+    content,
+    code,
+    milestone: row.milestone,
+    priority: priorityOf(source),
+    attempt,
+    zoneKnown: row.zone_known,
+    place,
+    source,
+    sourceId: row.source_id,
+    voids,
+    detail: row.detail,
+  }
 }
