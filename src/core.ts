@@ -224,6 +224,7 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
     payments,
     fulfilment,
     routing,
+    tracking,
     messaging,
     databases,
     confirmAfterMs: config.confirmAfterDays * 86_400_000,

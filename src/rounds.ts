@@ -7,6 +7,7 @@ import { contextNames, type Databases, statement } from '#platform/database.ts'
 import type { Jobs } from '#platform/jobs.ts'
 import type { Relay } from '#platform/relay.ts'
 import type { Routing } from '#routing'
+import type { Tracking } from '#tracking'
 
 // The platform keeps what was accepted to be run later, and that has a round of its own.
 const pruneIdempotency = new Map(
@@ -28,6 +29,7 @@ interface Housekeeping {
   readonly payments: Payments
   readonly fulfilment: Fulfilment
   readonly routing: Routing
+  readonly tracking: Tracking
   readonly messaging: Messaging
   readonly databases: Databases
   readonly orders: Orders
@@ -38,7 +40,7 @@ interface Housekeeping {
 /** What the house does by itself, round after round, in each traffic. */
 export function defineJobs(
   jobs: Jobs,
-  { relay, orders, payments, fulfilment, routing, messaging, databases, confirmAfterMs, promises }: Housekeeping,
+  { relay, orders, payments, fulfilment, routing, tracking, messaging, databases, confirmAfterMs, promises }: Housekeeping,
 ): void {
   jobs.define('fulfilment.expire_holds', async ({ scope }) => {
     for (let found = 1; found > 0; ) found = await databases.of('fulfilment').write(scope, (write) => fulfilment.expireHolds(write))
@@ -55,6 +57,9 @@ export function defineJobs(
   })
   jobs.define('routing.work_runs', async ({ scope }) => {
     await routing.runs.workDue(scope)
+  })
+  jobs.define('tracking.fit_arrivals', async ({ scope }) => {
+    await databases.of('tracking').write(scope, (write) => tracking.fitArrivals(write))
   })
   jobs.define('messaging.send_webhooks', async ({ scope }) => {
     // A round takes what is due; a backlog is worked off in one job instead of one slice a second.
@@ -107,6 +112,7 @@ export async function startRounds(jobs: Jobs): Promise<void> {
     jobs.every('routing.expire_holds', 10_000),
     jobs.every('routing.open_days', 3_600_000),
     jobs.every('routing.work_runs', 2_000),
+    jobs.every('tracking.fit_arrivals', 86_400_000),
     jobs.every('idempotency.prune', 3_600_000),
   ])
 }

@@ -1,4 +1,6 @@
 import type { ReadContext, WriteContext } from '#platform/database.ts'
+import { arrivalOperations } from './arrival-operations.ts'
+import { fitArrivalModel } from './arrivals.ts'
 import { checkTracking } from './check.ts'
 import type { Milestone } from './fold.ts'
 import { operations } from './operations.ts'
@@ -31,7 +33,7 @@ export type { ShipmentView, TimelineEntry } from './shipment-view.ts'
  */
 export function openTracking() {
   return {
-    operations,
+    operations: [...operations, ...arrivalOperations],
     /** Follows waybills: `created` opens a shipment, later states become facts. A waybill's birth must come before its moves. */
     recordMovements: (context: WriteContext, movements: readonly Movement[]) => recordMovements(context, movements),
     /**
@@ -60,6 +62,8 @@ export function openTracking() {
       const [view] = isToken(token) ? (await shipmentsBy(context, 'token', [token])).flat() : []
       return renderPage(view === undefined ? undefined : publicViewOf(view))
     },
+    /** Learns anew how long each stage takes; null while nothing has been delivered. */
+    fitArrivals: (context: WriteContext) => fitArrivalModel(context),
     check: (context: ReadContext) => checkTracking(context),
   }
 }

@@ -61,7 +61,8 @@ const dayMs = 86_400_000
 
 /** Distances that carriers treat alike: a town, a day by road, two, a country, a continent. */
 const bands = [30, 100, 300, 600, 1_000, 1_500, 2_500] as const
-const bandOf = (km: number | null): string => (km === null ? '?' : String(bands.findIndex((most) => km <= most)))
+/** How many of them it passes; '?' where nobody has said how far it is. */
+const bandOf = (km: number | null): string => (km === null ? '?' : String(bands.filter((most) => km > most).length))
 
 const weekdayOf = (at: number, utcOffsetMinutes: number): number => new Date(at + utcOffsetMinutes * 60_000).getUTCDay()
 
@@ -109,7 +110,17 @@ export function fitArrivals(
     const span = spanOf(one, until, halfLifeDays)
     return span === undefined ? [] : [{ one, span, weekday: weekdayKeyOf(one, utcOffsetMinutes) }]
   })
-  const weekdayShifts = shiftsOf(seen)
+  const weekdayShifts = shiftsOf(seen, cellsOf(seen, {}))
+  return { until, cases: seen.length, utcOffsetMinutes, weekdayShifts, cells: cellsOf(seen, weekdayShifts) }
+}
+
+interface Seen {
+  readonly one: Case
+  readonly span: Span
+  readonly weekday: string
+}
+
+function cellsOf(seen: readonly Seen[], weekdayShifts: Readonly<Record<string, number>>): Record<string, Cell> {
   const spans = new Map<string, Span[]>()
   const wider = new Map<string, string>()
   for (const { one, span, weekday } of seen) {
@@ -133,7 +144,7 @@ export function fitArrivals(
     const around = cells[wider.get(key) ?? '']
     cells[key] = { worth, quantiles: around === undefined ? own : blend(own, around.quantiles, worth / (worth + evenAt)) }
   }
-  return { until, cases: seen.length, utcOffsetMinutes, weekdayShifts, cells }
+  return cells
 }
 
 function spanOf(one: Case, until: number, halfLifeDays: number): Span | undefined {
@@ -148,15 +159,23 @@ function spanOf(one: Case, until: number, halfLifeDays: number): Span | undefine
   return !ended && days > longestDays ? undefined : { days, ended, weight }
 }
 
-function shiftsOf(seen: readonly { readonly one: Case; readonly span: Span; readonly weekday: string }[]): Record<string, number> {
+/**
+ * By how much a weekday's cases take longer than the cells that they are in: against the whole stage, a weekday on which far lanes are served would seem slow. What is
+ * under way is left out, since it tells nothing of how long it takes; it is missing from all weekdays alike.
+ */
+function shiftsOf(seen: readonly Seen[], cells: Readonly<Record<string, Cell>>): Record<string, number> {
   const shifts: Record<string, number> = {}
-  for (const [, ofStage] of Map.groupBy(seen, ({ one }) => one.stage)) {
-    const whole = quantilesOf(ofStage.map(({ span }) => span))
+  const over = seen.flatMap(({ one, span, weekday }) => {
+    const cell = span.ended ? keysOf(one).findLast((key) => key in cells) : undefined
+    const days = cell === undefined ? undefined : span.days - daysAt(cells[cell]?.quantiles ?? [], 0.5)
+    return days === undefined ? [] : [{ stage: one.stage, weekday, span: { ...span, days } }]
+  })
+  const middle = (of: readonly { readonly span: Span }[]): number => daysAt(quantilesOf(of.map(({ span }) => span)), 0.5)
+  for (const [, ofStage] of Map.groupBy(over, ({ stage }) => stage)) {
+    const whole = middle(ofStage)
     for (const [weekday, of] of Map.groupBy(ofStage, (each) => each.weekday)) {
-      const some = of.map(({ span }) => span)
-      const own = quantilesOf(some)
-      const worth = worthOf(some)
-      if (own.length > 0) shifts[weekday] = ((daysAt(own, 0.5) - daysAt(whole, 0.5)) * worth) / (worth + evenAt)
+      const worth = worthOf(of.map(({ span }) => span))
+      shifts[weekday] = ((middle(of) - whole) * worth) / (worth + evenAt)
     }
   }
   return shifts

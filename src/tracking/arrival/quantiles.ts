@@ -51,9 +51,23 @@ export function worthOf(spans: readonly Span[]): number {
   return squares === 0 ? 0 : (sum * sum) / squares
 }
 
-/** Two distributions blended share by share; the result never falls either. */
-export const blend = (own: Quantiles, other: Quantiles, ownPart: number): Quantiles =>
-  own.map((days, index) => days * ownPart + (other[index] ?? days) * (1 - ownPart))
+/**
+ * Two distributions as one of which a part is the first: their shares are mixed at each number of days. Mixing the days at each share instead is as good on
+ * Olist, and wrong where the wider cell has two humps: between a lane of two days and one of ten it would tell six, which neither takes.
+ */
+export function blend(own: Quantiles, other: Quantiles, ownPart: number): Quantiles {
+  const days = [...own, ...other].toSorted((a, b) => a - b)
+  const under = days.map((at) => ownPart * shareUpTo(own, at) + (1 - ownPart) * shareUpTo(other, at))
+  let high = 0
+  return shares.map((share) => {
+    while (high < days.length - 1 && (under[high] ?? 1) < share) high += 1
+    const [from, to] = [days[high - 1] ?? days[high] ?? 0, days[high] ?? 0]
+    const [low, top] = [under[high - 1] ?? 0, under[high] ?? 1]
+    return top <= low ? to : from + (to - from) * Math.min(1, Math.max(0, (share - low) / (top - low)))
+  })
+}
+
+const shareUpTo = (quantiles: Quantiles, days: number): number => (days >= (quantiles.at(-1) ?? 0) ? 1 : shareAt(quantiles, days))
 
 /** The days by which a share has ended; straight between what is kept. */
 export function daysAt(quantiles: Quantiles, share: number): number {
