@@ -33,7 +33,7 @@ export interface HttpOptions {
 
 /** A single order may have 5,000 lines; 1 MiB holds twice that. */
 const singleBodyBytes = 1 << 20
-/** 5,000 commands of ordinary size; a larger import is several requests or a hot-folder file. */
+/** 5,000 commands of ordinary size, or one that itself holds thousands of entries; a larger import is several requests or a hot-folder file. */
 const batchBodyBytes = 8 << 20
 
 /** The HTTP way in: one route for each operation and one for its batch twin, both made from the operation table. */
@@ -163,6 +163,7 @@ function mount(app: FastifyInstance, operation: Operation, options: HttpOptions)
   const status = operation.http.status ?? 200
   app.route({
     method: operation.http.method,
+    ...(operation.http.batchPath === null ? { bodyLimit: batchBodyBytes } : {}),
     url: operation.http.path,
     async handler(request, reply) {
       if (request.url.includes('%00')) {

@@ -1,6 +1,6 @@
 import type { WriteContext } from '#platform/database.ts'
 import { nothingYet } from './fold.ts'
-import { giveNumbers, shipmentsOfNumbers, type Reference } from './reference-store.ts'
+import { giveNumbers, type Reference } from './reference-store.ts'
 import type { Named } from './reported-fact.ts'
 import { lockShipments, type Shipment, takeShipmentIds } from './shipment-store.ts'
 
@@ -12,20 +12,27 @@ export interface Locked {
 }
 
 /**
- * Finds and locks shipments; with `open`, numbers that nobody has ever named open one. Numbers are looked up and given before anything is
- * locked, and locks are taken by rising id, so that callers wait for each other in one order.
+ * Finds and locks shipments; with `open`, numbers that nobody has ever named open one. What is known is found and locked by one
+ * statement, by rising id. Numbers are given while these locks are held, so two callers may wait for each other when both give numbers
+ * that both name; the database ends one of them, and it is run again.
  */
 export async function lockNamed(context: WriteContext, named: readonly Named[], { open }: { open: boolean }): Promise<Locked> {
   const references = new Map<string, Reference>()
   for (const each of named) if (each.by === 'number') references.set(each.name, each.reference)
-  const known = await shipmentsOfNumbers(context, [...references.values()])
-  const byName = open ? await openByNumber(context, references, known) : known
-  const locked = await lockShipments(context, {
-    shipmentIds: [...named.flatMap((each) => (each.by === 'shipment' ? each.shipmentId : [])), ...byName.values()],
+  const { shipments, byName } = await lockShipments(context, {
+    shipmentIds: named.flatMap((each) => (each.by === 'shipment' ? each.shipmentId : [])),
     waybillIds: named.flatMap((each) => (each.by === 'waybill' ? each.waybillId : [])),
+    references: [...references.values()],
   })
-  const shipments = new Map(locked.map((shipment) => [shipment.shipmentId, shipment]))
-  const byWaybill = new Map(locked.map((shipment) => [shipment.waybillId, shipment]))
+  const unknown = [...references].flatMap(([name, reference]) => (byName.has(name) ? [] : [reference]))
+  if (open && unknown.length > 0) {
+    await openByNumber(context, unknown)
+    // Another caller may have been first with some; a new statement sees what it committed.
+    const opened = await lockShipments(context, { references: unknown })
+    for (const [id, shipment] of opened.shipments) shipments.set(id, shipment)
+    for (const [name, id] of opened.byName) byName.set(name, id)
+  }
+  const byWaybill = new Map([...shipments.values()].map((shipment) => [shipment.waybillId, shipment]))
   const followed = (shipment: Shipment | undefined): Shipment | undefined =>
     shipment === undefined || shipment.mergedInto === null ? shipment : shipments.get(shipment.mergedInto)
   return {
@@ -38,23 +45,11 @@ export async function lockNamed(context: WriteContext, named: readonly Named[], 
   }
 }
 
-async function openByNumber(
-  context: WriteContext,
-  references: ReadonlyMap<string, Reference>,
-  known: Map<string, number>,
-): Promise<Map<string, number>> {
-  const unknown = [...references].filter(([name]) => !known.has(name))
-  if (unknown.length === 0) return known
-  const fresh = await takeShipmentIds(context, unknown.length)
+async function openByNumber(context: WriteContext, references: readonly Reference[]): Promise<void> {
+  const fresh = await takeShipmentIds(context, references.length)
   await giveNumbers(
     context,
-    unknown.map(([, reference], index) => ({ ...reference, shipmentId: fresh[index] as number })),
-    { fresh, projection: nothingYet },
+    references.map((reference, index) => ({ ...reference, shipmentId: fresh[index] as number })),
+    { fresh, standing: nothingYet },
   )
-  // Another caller may have been first with some; a new statement sees what it committed.
-  const opened = await shipmentsOfNumbers(
-    context,
-    unknown.map(([, reference]) => reference),
-  )
-  return new Map([...known, ...opened])
 }

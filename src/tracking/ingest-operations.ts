@@ -1,44 +1,11 @@
-import { type Static, Type } from 'typebox'
+import { Type } from 'typebox'
 import { accepted, type Outcome, refused } from '#kernel/outcome.ts'
 import { command, type Operation } from '#platform/operation.ts'
-import { ownSource } from './fact.ts'
+import { FactIn, readFacts, reportedFact } from './read-facts.ts'
 import { recordFacts, type RecordedFact } from './record-facts.ts'
 import { type RegisteredShipment, type RegisterShipment, registerShipments } from './register-shipments.ts'
-import type { ReportedFact } from './reported-fact.ts'
-import { Carrier, exact, FactId, Id, Instant, NumberOf, OrderRef, ReferenceOf, Source, SourceId, State } from './schemas.ts'
+import { exact, Id, Instant, OrderRef, ReferenceOf, State } from './schemas.ts'
 import { publicPathOf } from './shipment-view.ts'
-
-/** One fact as it is sent: by HTTP, in a message or in a stream. */
-export const FactIn = Type.Object(
-  {
-    shipmentId: Type.Optional(Id),
-    waybillId: Type.Optional(Id),
-    carrier: Type.Optional(Carrier),
-    number: Type.Optional(NumberOf),
-    code: Type.String({ minLength: 1, maxLength: 64 }),
-    occurredAt: Instant,
-    source: Source,
-    sourceId: Type.Optional(SourceId),
-    revision: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
-    place: Type.Optional(Type.String({ maxLength: 100 })),
-    detail: Type.Optional(Type.String({ maxLength: 200 })),
-    attempt: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
-    zoneKnown: Type.Optional(Type.Boolean()),
-    voids: Type.Optional(FactId),
-    voidsSourceId: Type.Optional(SourceId),
-  },
-  exact,
-)
-
-/** What the schema can not say of a fact. */
-export function reportedFact({ occurredAt, ...rest }: Static<typeof FactIn>): Outcome<ReportedFact> {
-  const at = new Date(occurredAt)
-  if (Number.isNaN(at.getTime())) return refused('tracking.not_an_instant', `${occurredAt} is no instant that exists`, '/occurredAt')
-  // Our own fleet's facts come from fulfilment's events; a caller that took its name would outrank all others.
-  if (rest.source === ownSource)
-    return refused('tracking.own_source', `the source "${ownSource}" is our own fleet; use waybills.update`, '/source')
-  return accepted({ ...rest, occurredAt: at })
-}
 
 const ingest = command({
   id: 'tracking.ingest',
@@ -66,6 +33,55 @@ const ingest = command({
     const facts = read.flatMap((outcome) => (outcome.ok ? outcome.value : []))
     const recorded = (await recordFacts(context, facts)).values()
     return read.map((outcome) => (outcome.ok ? (recorded.next().value as Outcome<RecordedFact>) : outcome))
+  },
+})
+
+const ingestMany = command({
+  id: 'tracking.ingest_many',
+  context: 'tracking',
+  summary: 'The same for up to 5,000 facts at once; the answer counts them and names each one that could not be taken, with its reason',
+  // Loose on purpose: a fact of a wrong shape fails alone, in the answer, and the others are recorded.
+  input: Type.Object({ events: Type.Array(Type.Unknown(), { minItems: 1, maxItems: 5000 }) }, exact),
+  output: Type.Object(
+    {
+      added: Type.Integer(),
+      known: Type.Integer(),
+      unknownCodes: Type.Integer(),
+      refused: Type.Array(Type.Object({ index: Type.Integer(), field: Type.String(), code: Type.String(), detail: Type.String() }, exact)),
+    },
+    exact,
+  ),
+  scopes: ['tracking:write'],
+  http: { method: 'POST', path: '/v1/track/events/bulk', batchPath: null },
+  // At most 20,000 facts in one transaction.
+  batch: { largest: 4, longestWaitMs: 1, concurrent: 2 },
+  priority: 'normal',
+  idempotency: 'inherent',
+  errors: {},
+  body: async (context, asked) => {
+    const read = asked.map(({ input }) => readFacts(input.events))
+    const facts = read.flatMap((each) => each.flatMap((outcome) => (outcome.ok ? outcome.value : [])))
+    const recorded = (await recordFacts(context, facts)).values()
+    return read.map((each) => {
+      const answer = {
+        added: 0,
+        known: 0,
+        unknownCodes: 0,
+        refused: [] as { index: number; field: string; code: string; detail: string }[],
+      }
+      for (const [index, outcome] of each.entries()) {
+        const done = outcome.ok ? (recorded.next().value as Outcome<RecordedFact>) : outcome
+        if (!done.ok) {
+          const { field = '', code, detail } = done.error
+          answer.refused.push({ index, field, code, detail })
+          continue
+        }
+        if (done.value.added) answer.added += 1
+        else answer.known += 1
+        if (!done.value.codeKnown) answer.unknownCodes += 1
+      }
+      return accepted(answer)
+    })
   },
 })
 
@@ -120,4 +136,4 @@ const register = command({
   },
 })
 
-export const ingestOperations: readonly Operation[] = [ingest, register]
+export const ingestOperations: readonly Operation[] = [ingest, ingestMany, register]

@@ -151,8 +151,8 @@ async function lockOthers(
 ): Promise<ReadonlyMap<number, Shipment>> {
   const missing = [...wanted].filter((shipmentId) => !locked.has(shipmentId))
   if (missing.length === 0) return locked
-  const others = await lockShipments(context, { shipmentIds: missing, waybillIds: [] })
-  return new Map([...locked, ...others.map((shipment) => [shipment.shipmentId, shipment] as const)])
+  const others = await lockShipments(context, { shipmentIds: missing })
+  return new Map([...locked, ...others.shipments])
 }
 
 /** Brings the projections of shipments to what their facts say, and tells what that changes. Shipments in `whole` are folded from all their facts. */

@@ -1,4 +1,6 @@
 import { type ReadContext, statement, type WriteContext } from '#platform/database.ts'
+import type { Standing } from './fold.ts'
+import { packStanding } from './projection.ts'
 
 /** A number of a shipment, as a carrier has it. */
 export interface Reference {
@@ -47,12 +49,12 @@ const insertReferences = statement(
 
 /**
  * Gives numbers to shipments; those that have one already keep it. A shipment of `fresh` is opened when it got a number, and not when
- * another caller was first with all of them. Who inserts does so in the order of carrier and number, and before any shipment is locked.
+ * another caller was first with all of them. Who inserts does so in the order of carrier and number.
  */
 export async function giveNumbers(
   context: WriteContext,
   given: readonly (Reference & { readonly shipmentId: number })[],
-  { fresh, projection }: { fresh: readonly number[]; projection: unknown },
+  { fresh, standing }: { fresh: readonly number[]; standing: Standing },
 ): Promise<void> {
   if (given.length === 0) return
   await context.query(insertReferences, [
@@ -60,7 +62,7 @@ export async function giveNumbers(
     given.map(({ number }) => number),
     given.map(({ shipmentId }) => shipmentId),
     fresh,
-    JSON.stringify(projection),
+    JSON.stringify(packStanding(standing)),
     context.now,
   ])
 }

@@ -134,7 +134,7 @@ async function openTogether(context: WriteContext, wishes: readonly Wish[]): Pro
     if (before === undefined) fresh.add(shipmentId)
     for (const { name, reference } of numbers) if (!known.has(name) && !given.has(name)) given.set(name, { ...reference, shipmentId })
   }
-  await giveNumbers(context, [...given.values()], { fresh: [...fresh], projection: nothingYet })
+  await giveNumbers(context, [...given.values()], { fresh: [...fresh], standing: nothingYet })
 }
 
 async function idsBy(context: WriteContext, kind: 'waybill' | 'shipment', keys: readonly number[]): Promise<Map<number, number>> {

@@ -1,5 +1,7 @@
 import { type ReadContext, statement, type WriteContext } from '#platform/database.ts'
 import type { Standing } from './fold.ts'
+import { packStanding, type StoredProjection, unpackStanding } from './projection.ts'
+import { nameOf, type Reference } from './reference-store.ts'
 import type { StoredFact } from './tracking-store.ts'
 
 export interface Shipment {
@@ -31,7 +33,7 @@ interface ShipmentRow {
   registered_at: Date | null
   merged_into: number | null
   token: string
-  projection: Standing
+  projection: StoredProjection
 }
 
 const shipmentColumns =
@@ -48,7 +50,7 @@ const shipmentOf = (row: ShipmentRow): Shipment => ({
   registered: row.registered_at !== null,
   mergedInto: row.merged_into,
   token: row.token,
-  standing: row.projection,
+  standing: unpackStanding(row.projection),
 })
 
 const takeIds = statement<{ id: number }>(
@@ -96,7 +98,7 @@ export async function insertShipments(
     shipments.map((shipment) => shipment.waybillId),
     shipments.map((shipment) => shipment.orderId),
     shipments.map((shipment) => shipment.standing.state),
-    shipments.map((shipment) => JSON.stringify(shipment.standing)),
+    shipments.map((shipment) => JSON.stringify(packStanding(shipment.standing))),
     shipments.map((shipment) => shipment.fact.id),
     shipments.map((shipment) => new Date(shipment.fact.time)),
     shipments.map((shipment) => shipment.fact.code),
@@ -107,42 +109,71 @@ export async function insertShipments(
   return new Map(rows.map((row) => [row.waybill_id, row.id]))
 }
 
-const lockShipmentRows = statement<ShipmentRow>(
+const lockShipmentRows = statement<ShipmentRow & { carrier: string | null; number: string | null }>(
   'tracking.lock_shipments',
-  `select ${shipmentColumns} from tracking.shipment where id in (
-     select id from tracking.shipment where id = any($1::bigint[])
-     union select id from tracking.shipment where waybill_id = any($2::bigint[]))
-   order by id for update`,
+  // Materialised: as a subquery of the plan, rows that another caller had just changed were missing from the answer.
+  `with asked as materialized (
+     select id, null as carrier, null as number from unnest($1::bigint[]) as named (id)
+     union all
+     select shipment.id, null, null from unnest($2::bigint[]) as named (waybill_id) join tracking.shipment using (waybill_id)
+     union all
+     select reference.shipment_id, carrier, number
+     from unnest($3::text[], $4::text[]) as named (carrier, number) join tracking.reference using (carrier, number)
+   )
+   select asked.carrier, asked.number, ${shipmentColumns} from asked join tracking.shipment using (id)
+   order by shipment.id for update of shipment`,
 )
+
+export interface LockBy {
+  readonly shipmentIds?: readonly number[]
+  readonly waybillIds?: readonly number[]
+  readonly references?: readonly Reference[]
+}
+
+export interface LockedShipments {
+  readonly shipments: Map<number, Shipment>
+  /** Which shipment each number is, by `nameOf`; numbers that nobody has named are not in it. */
+  readonly byName: Map<string, number>
+}
 
 /** Locks shipments in ascending id order, the order of every lock on this table. Those that were merged come with where they went. */
 export async function lockShipments(
   context: WriteContext,
-  by: { shipmentIds: readonly number[]; waybillIds: readonly number[] },
-): Promise<Shipment[]> {
-  const rows = await context.query(lockShipmentRows, [[...new Set(by.shipmentIds)], [...new Set(by.waybillIds)]])
-  const shipments = rows.map(shipmentOf)
-  const known = new Set(shipments.map((shipment) => shipment.shipmentId))
-  const elsewhere = shipments.flatMap(({ mergedInto }) => (mergedInto === null || known.has(mergedInto) ? [] : [mergedInto]))
+  { shipmentIds = [], waybillIds = [], references = [] }: LockBy,
+): Promise<LockedShipments> {
+  const shipments = new Map<number, Shipment>()
+  const byName = new Map<string, number>()
+  const parameters = [
+    [...new Set(shipmentIds)],
+    [...new Set(waybillIds)],
+    references.map(({ carrier }) => carrier),
+    references.map(({ number }) => number),
+  ]
+  for (const row of await context.query(lockShipmentRows, parameters)) {
+    if (!shipments.has(row.id)) shipments.set(row.id, shipmentOf(row))
+    if (row.carrier !== null && row.number !== null) byName.set(nameOf({ carrier: row.carrier, number: row.number }), row.id)
+  }
+  const elsewhere = [...shipments.values()].flatMap(({ mergedInto }) =>
+    mergedInto === null || shipments.has(mergedInto) ? [] : [mergedInto],
+  )
   // One step is enough: a shipment that is merged takes along all that was merged into it.
-  return elsewhere.length === 0 ? shipments : [...shipments, ...(await lockShipments(context, { shipmentIds: elsewhere, waybillIds: [] }))]
+  if (elsewhere.length > 0)
+    for (const [id, shipment] of (await lockShipments(context, { shipmentIds: elsewhere })).shipments) shipments.set(id, shipment)
+  return { shipments, byName }
 }
 
 // tidy-ignore states: a state here is folded anew from all facts, so any may follow any; lockShipments has locked the row
 const updateRows = statement(
   'tracking.update_shipments',
   `update tracking.shipment set state = folded.state, projection = folded.projection, version = version + 1
-   from unnest($1::bigint[], $2::text[], $3::json[]) as folded (id, state, projection) where shipment.id = folded.id`,
+   from json_to_recordset($1::json) as folded (id bigint, state text, projection json) where shipment.id = folded.id`,
 )
 
-/** Leaves with the commit: nobody waits for it. */
+/** Leaves with the commit: nobody waits for it. One JSON for all, since a projection inside of an array would be escaped once more. */
 export function updateShipments(context: WriteContext, folded: readonly { shipmentId: number; standing: Standing }[]): void {
   if (folded.length === 0) return
-  context.defer(updateRows, [
-    folded.map(({ shipmentId }) => shipmentId),
-    folded.map(({ standing }) => standing.state),
-    folded.map(({ standing }) => JSON.stringify(standing)),
-  ])
+  const rows = folded.map(({ shipmentId, standing }) => ({ id: shipmentId, state: standing.state, projection: packStanding(standing) }))
+  context.defer(updateRows, [JSON.stringify(rows)])
 }
 
 export interface NumberKey {
