@@ -1,6 +1,7 @@
 import { type ReadContext, statement, type WriteContext } from '#platform/database.ts'
 import type { ArrivalModel } from './arrival/model.ts'
 import type { Standing } from './fold.ts'
+import { type StoredProjection, unpackStanding } from './projection.ts'
 
 export interface LaneDistance {
   readonly from: string
@@ -36,14 +37,14 @@ export interface PastShipment {
 }
 
 const pastColumns = `shipment.id, shipment.lane_from as "from", shipment.lane_to as "to", distance_km as "distanceKm", created_at as "createdAt",
-  projection as standing`
+  projection`
 const lanes = 'left join tracking.lane on lane.lane_from = shipment.lane_from and lane.lane_to = shipment.lane_to'
 const selectNext = statement<{ id: number; createdAt: Date }>(
   'tracking.next_shipment',
   `select id, created_at as "createdAt" from tracking.shipment where id >= $1 order by id limit 1`,
 )
 const selectLast = statement<{ id: number }>('tracking.last_shipment', `select id from tracking.shipment order by id desc limit 1`)
-const selectSample = statement<PastShipment>(
+const selectSample = statement<Omit<PastShipment, 'standing'> & { projection: StoredProjection }>(
   'tracking.sample_shipments',
   `select ${pastColumns} from tracking.shipment ${lanes} where shipment.id = any($1::bigint[]) and merged_into is null order by shipment.id`,
 )
@@ -68,7 +69,8 @@ export async function sampleShipments(context: ReadContext, since: Date, most: n
   const ids = Array.from({ length: Math.ceil((last.id - low + 1) / step) }, (_, n) => Math.floor(low + n * step))
   const found: PastShipment[] = []
   for (let from = 0; from < ids.length; from += pageSize)
-    found.push(...(await context.query(selectSample, [ids.slice(from, from + pageSize)])))
+    for (const { projection, ...row } of await context.query(selectSample, [ids.slice(from, from + pageSize)]))
+      found.push({ ...row, standing: unpackStanding(projection) })
   return found.filter(({ createdAt }) => createdAt >= since)
 }
 
