@@ -8,6 +8,7 @@ import { carrierCodesPage } from './reference/carrier-codes.ts'
 import { errorsPage } from './reference/errors.ts'
 import { eventsPage } from './reference/events.ts'
 import { factsPage } from './reference/facts.ts'
+import { fmsFilesPage } from './reference/fms-files.ts'
 import { hotFolderPage } from './reference/hot-folder.ts'
 import { openHouse } from './reference/house.ts'
 import { lifeCyclesPage } from './reference/life-cycles.ts'
@@ -42,6 +43,7 @@ async function makePages(): Promise<Map<string, string>> {
     'sandbox-gateway.md': sandboxPage(),
     'hot-folder.md': hotFolderPage(),
     'carrier-codes.md': carrierCodesPage(),
+    'fms-files.md': fmsFilesPage(),
   }
   const note = '<!-- Made by scripts/reference.ts from the code: `npm run -s reference` writes it anew. -->\n\n'
   return new Map([

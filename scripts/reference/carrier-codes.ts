@@ -1,7 +1,7 @@
 import { carrierCodes } from '#tracking'
 import { code, tableOf } from './sources.ts'
 
-const names: Readonly<Record<string, string>> = { dhl: 'DHL', fedex: 'FedEx', correios: 'Correios' }
+const names: Readonly<Record<string, string>> = { dhl: 'DHL', fedex: 'FedEx', correios: 'Correios', fms: 'The fulfilment monolith' }
 
 export function carrierCodesPage(): string {
   return [
