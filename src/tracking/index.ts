@@ -4,13 +4,14 @@ import { fitArrivalModel } from './arrivals.ts'
 import { checkTracking } from './check.ts'
 import type { Milestone } from './fold.ts'
 import { operations } from './operations.ts'
-import { type Page, renderPage } from './public-page.ts'
+import { type Page, pageContent, renderPage } from './public-page.ts'
+import { publicVersions } from './public-versions.ts'
 import { recordFacts } from './record-facts.ts'
 import { type Movement, recordMovements } from './record-movements.ts'
 import { type RegisterShipment, registerShipments } from './register-shipments.ts'
 import type { ReportedFact } from './reported-fact.ts'
 import { findShipments, type KeyKind, type KeysByKind } from './shipment-store.ts'
-import { isToken, publicViewOf, shipmentsBy, type ShipmentView } from './shipment-view.ts'
+import { shipmentsBy, type ShipmentView } from './shipment-view.ts'
 
 export { type Judged, judgeArrivals, type JudgedTrip } from './arrival/judge.ts'
 export type { BrokenEvent, CarrierAdapter, CarrierEvent } from './carrier-adapter.ts'
@@ -59,8 +60,17 @@ export function openTracking() {
     },
     /** The HTML page behind a public link; status 404 with a page that helps when there is none. */
     publicPage: async (context: ReadContext, token: string): Promise<Page> => {
-      const [view] = isToken(token) ? (await shipmentsBy(context, 'token', [token])).flat() : []
-      return renderPage(view === undefined ? undefined : publicViewOf(view))
+      // The version first: should a fact come in between, the page is told of it once too often and never once too little.
+      const [version] = (await publicVersions(context, [token])).values()
+      const [view] = version === undefined ? [] : (await shipmentsBy(context, 'token', [token])).flat()
+      return renderPage(view, version ?? 0)
+    },
+    /** How often what each link shows has changed; links of nothing are left out. */
+    publicVersions: (context: ReadContext, tokens: readonly string[]) => publicVersions(context, tokens),
+    /** What pages that are open must show now, by link. */
+    publicContents: async (context: ReadContext, tokens: readonly string[]): Promise<Map<string, string>> => {
+      const found = await shipmentsBy(context, 'token', tokens)
+      return new Map(tokens.flatMap((token, index) => found[index]?.map((view) => [token, pageContent(view)] as const) ?? []))
     },
     /** Learns anew how long each stage takes; null while nothing has been delivered. */
     fitArrivals: (context: WriteContext) => fitArrivalModel(context),
