@@ -41,6 +41,7 @@ import { openTracking, type Tracking } from '#tracking'
 import { openWarehousing, type Warehousing } from '#warehousing'
 import { type Contexts, checkAll, houseScope } from './check.ts'
 import type { Engines } from './engines.ts'
+import { carrierAdapters } from '#partners/carriers/index.ts'
 import type { SandboxEngine } from '#partners/sandbox-pg/index.ts'
 import { openGateways } from './gateways.ts'
 import { openPartnerExchange, type PartnerExchange } from './partner-exchange.ts'
@@ -132,7 +133,14 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
   })
   const fulfilment = openFulfilment()
   const routing = openRouting({ database: databases.of('routing'), workers: Math.min(4, Math.max(1, availableParallelism() - 1)) })
-  const tracking = openTracking()
+  const tracking = openTracking({
+    carriers: {
+      carriers: carrierAdapters,
+      secrets: carrierSecretsOf(config),
+      database: databases.of('tracking'),
+      log: ({ message, error }) => log.warn({ err: error }, message),
+    },
+  })
   const containers = openContainers({
     async findWaybills(scope, waybillIds) {
       const found = await databases.of('fulfilment').read(scope, (context) => fulfilment.waybillsById(context, waybillIds))
@@ -251,6 +259,7 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
       await partners.stop()
       await queues.close()
       await runner.drain()
+      await tracking.desk?.idle()
       await jobs.close(config.stopWithinMs)
       await relay.close()
       await routing.runs.close()
@@ -275,6 +284,14 @@ export function limitsOf({ limits = '' }: Pick<Config, 'limits'>, operations: re
     }),
   )
 }
+
+/** The setting CARRIER_SECRETS, by carrier. */
+const carrierSecretsOf = ({ carrierSecrets = '' }: Pick<Config, 'carrierSecrets'>): Map<string, string> =>
+  new Map(
+    carrierSecrets === ''
+      ? []
+      : carrierSecrets.split(',').map((pair) => [pair.slice(0, pair.indexOf(':')), pair.slice(pair.indexOf(':') + 1)] as const),
+  )
 
 /** Where a command waits when its caller does not. Goods and partners' commands are always run at once. */
 function queueOf({ id, kind, context }: Operation): QueueName | undefined {

@@ -61,6 +61,13 @@ export function defineJobs(
   jobs.define('tracking.fit_arrivals', async ({ scope }) => {
     await databases.of('tracking').write(scope, (write) => tracking.fitArrivals(write))
   })
+  // Read by whoever took them; this finds what a process left that died in between.
+  jobs.define('tracking.read_carriers', async ({ scope }) => {
+    await tracking.desk?.readDue(scope)
+  })
+  jobs.define('tracking.prune_carriers', async ({ scope }) => {
+    await tracking.desk?.prune(scope)
+  })
   jobs.define('messaging.send_webhooks', async ({ scope }) => {
     // A round takes what is due; a backlog is worked off in one job instead of one slice a second.
     for (let rounds = 0; rounds < 50; rounds += 1) if (!(await messaging.sendDue(scope)).more) break
@@ -113,6 +120,8 @@ export async function startRounds(jobs: Jobs): Promise<void> {
     jobs.every('routing.open_days', 3_600_000),
     jobs.every('routing.work_runs', 2_000),
     jobs.every('tracking.fit_arrivals', 86_400_000),
+    jobs.every('tracking.read_carriers', 5_000),
+    jobs.every('tracking.prune_carriers', 3_600_000),
     jobs.every('idempotency.prune', 3_600_000),
   ])
 }

@@ -92,6 +92,16 @@ export const configSchema = Type.Object(
     amqpUrl: Type.Optional(
       url('RabbitMQ that carries messages to and from partners; without it they wait in PostgreSQL', 'amqp|amqps', 'url'),
     ),
+    carrierSecrets: Type.Optional(
+      text(
+        {
+          about: 'carriers whose webhooks are taken, each with the token or the key that it proves itself by',
+          expects: 'carrier:secret, separated by commas, each secret with at least 16 characters, such as dhl:…,fedex:…',
+          secret: 'whole',
+        },
+        '^(dhl|fedex|correios):[^,\\s]{16,}(,(dhl|fedex|correios):[^,\\s]{16,})*$',
+      ),
+    ),
     hotFolder: Type.Optional(
       text({ about: 'folder that is watched for files of orders (TSV, CSV); without it none is', expects: 'a path of a folder' }),
     ),

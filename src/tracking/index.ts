@@ -1,6 +1,8 @@
 import type { ReadContext, WriteContext } from '#platform/database.ts'
 import { arrivalOperations } from './arrival-operations.ts'
 import { fitArrivalModel } from './arrivals.ts'
+import { CarrierDesk, type CarrierDeskOptions } from './carrier-desk.ts'
+import { carrierOperations } from './carrier-operations.ts'
 import { checkTracking } from './check.ts'
 import type { Milestone } from './fold.ts'
 import { operations } from './operations.ts'
@@ -28,13 +30,21 @@ export type { ReportedFact } from './reported-fact.ts'
 export type { KeyKind, KeysByKind, NumberKey } from './shipment-store.ts'
 export type { ShipmentView, TimelineEntry } from './shipment-view.ts'
 
+export interface TrackingOptions {
+  /** Without it no webhook of a carrier is taken. */
+  readonly carriers?: CarrierDeskOptions
+}
+
 /**
  * Tracking: where each shipment stands, from facts that come in any order and any number of copies. Every function works in the
  * transaction of the context it is given; repeating a command has no second effect.
  */
-export function openTracking() {
+export function openTracking({ carriers }: TrackingOptions = {}) {
+  const desk = carriers === undefined ? undefined : new CarrierDesk(carriers)
   return {
-    operations: [...operations, ...arrivalOperations],
+    operations: [...operations, ...arrivalOperations, ...(desk === undefined ? [] : carrierOperations(desk))],
+    /** Takes webhooks of carriers; undefined where none is to be taken. */
+    desk,
     /** Follows waybills: `created` opens a shipment, later states become facts. A waybill's birth must come before its moves. */
     recordMovements: (context: WriteContext, movements: readonly Movement[]) => recordMovements(context, movements),
     /**

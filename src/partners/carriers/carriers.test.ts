@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { carrierCodes, carrierMeaningOf } from '#tracking'
-import { basicOf, carrierAdapters, dhlHeader, fedexHeader, hmacOf } from './index.ts'
+import { carrierAdapters, correiosHeader, dhlHeader, fedexHeader, hexSignatureOf, hmacOf } from './index.ts'
 import { readTime } from './local-time.ts'
 
 const adapterOf = (name: string) => {
@@ -158,13 +158,13 @@ describe('messages of carriers', () => {
 })
 
 describe('who a message is from', () => {
-  it('is proven by a token, a signature of the body, or user and password, and by nothing near them', () => {
+  it('is proven by a token or a signature of the body, and by nothing near them', () => {
     const secret = 'a-secret:that-we-agreed-on'
     const body = JSON.stringify(fedexBody)
     const proofs: Record<string, Record<string, string>> = {
       dhl: { [dhlHeader]: secret },
       fedex: { [fedexHeader]: hmacOf(secret, body) },
-      correios: { authorization: basicOf(secret) },
+      correios: { [correiosHeader]: hexSignatureOf(secret, body) },
     }
     for (const adapter of carrierAdapters) {
       const headers = proofs[adapter.name] ?? {}
@@ -172,7 +172,8 @@ describe('who a message is from', () => {
       expect(adapter.isGenuine({ headers, body }, `${secret}.`)).toBe(false)
       expect(adapter.isGenuine({ headers: {}, body }, secret)).toBe(false)
     }
-    expect(adapterOf('fedex').isGenuine({ headers: proofs['fedex'] ?? {}, body: `${body} ` }, secret)).toBe(false)
+    for (const name of ['fedex', 'correios'])
+      expect(adapterOf(name).isGenuine({ headers: proofs[name] ?? {}, body: `${body} ` }, secret)).toBe(false)
   })
 })
 

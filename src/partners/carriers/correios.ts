@@ -1,15 +1,18 @@
 import type { CarrierAdapter } from '#tracking'
 import { readTime } from './local-time.ts'
 import { EventReader, isObject, listAt, objectAt, objectOf, placeOf, shown, textAt, wrong } from './read-json.ts'
-import { sameText } from './shared-secret.ts'
+import { hexSignatureOf, sameText } from './shared-secret.ts'
+
+export const correiosHeader = 'x-carrier-signature'
 
 /**
  * Objects and events as Correios' tracking gives them: a code of letters and a type of digits, local time without a zone, the unit with its town. Correios is asked,
- * it does not call; what asks (a poller of the operator's, or a service that passes on) posts the answer here as it is, with user and password.
+ * it does not call; what asks (a poller of the operator's, or a service that passes on) posts the answer here as it is and signs the body: HMAC-SHA-256 in hex, as most services
+ * that pass on do it.
  */
 export const correios: CarrierAdapter = {
   name: 'correios',
-  isGenuine: ({ headers }, secret) => sameText(headers['authorization'] ?? '', basicOf(secret)),
+  isGenuine: ({ headers, body }, secret) => sameText(headers[correiosHeader] ?? '', hexSignatureOf(secret, body)),
   read(body) {
     const objects = listAt(objectOf(body) ?? {}, 'objetos')
     if (objects === undefined) return undefined
@@ -44,9 +47,6 @@ export const correios: CarrierAdapter = {
     return reader
   },
 }
-
-/** The secret is `user:password`. */
-export const basicOf = (secret: string): string => `Basic ${Buffer.from(secret).toString('base64')}`
 
 /** Brasília: units of the west are one or two hours behind, which is why the zone counts as unknown. */
 const assumedOffsetMinutes = -180

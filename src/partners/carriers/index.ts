@@ -6,7 +6,7 @@ import { fedex } from './fedex.ts'
 /** How the carriers that we know speak, by name. */
 export const carrierAdapters: readonly CarrierAdapter[] = [dhl, fedex, correios]
 
-export { basicOf } from './correios.ts'
+export { correiosHeader } from './correios.ts'
 export { dhlHeader } from './dhl.ts'
 export { fedexHeader } from './fedex.ts'
-export { hmacOf } from './shared-secret.ts'
+export { hexSignatureOf, hmacOf } from './shared-secret.ts'
