@@ -36,6 +36,13 @@ const resultOf = ({ law, broken, examples }: LawReport): CheckResult => ({
   breaks: broken === 0 ? [] : [`${broken} rows break it, such as ${examples.join(', ')}`],
 })
 
+/** Laws of one context, under its name. */
+export const lawsOf = (context: string, reports: readonly LawReport[]): CheckResult[] =>
+  reports.map((report) => {
+    const { check, breaks } = resultOf(report)
+    return { check: `${context}: ${check}`, breaks }
+  })
+
 /** Every law of every context, and those that span contexts. */
 export async function checkAll(traffic: Traffic, databases: Databases, relay: Relay, contexts: Contexts): Promise<CheckResult[]> {
   const read = <T>(context: ContextName, work: (read: ReadContext) => Promise<T>): Promise<T> =>
@@ -65,9 +72,9 @@ export async function checkAll(traffic: Traffic, databases: Databases, relay: Re
     ...payments.map((result) => named('payments', result)),
     ...gateways.map((result) => named('payments', result)),
     ...ledger.map((result) => named('ledger', result)),
-    ...fulfilment.map((report) => named('fulfilment', resultOf(report))),
-    ...routing.map((report) => named('routing', resultOf(report))),
-    ...tracking.map((report) => named('tracking', resultOf(report))),
+    ...lawsOf('fulfilment', fulfilment),
+    ...lawsOf('routing', routing),
+    ...lawsOf('tracking', tracking),
     ...containers.map((result) => named('containers', result)),
     packed,
     ...warehousing.map((result) => named('warehousing', result)),

@@ -41,11 +41,13 @@ import { openTracking, type Tracking } from '#tracking'
 import { openWarehousing, type Warehousing } from '#warehousing'
 import { type Contexts, checkAll, houseScope } from './check.ts'
 import type { Engines } from './engines.ts'
-import { carrierAdapters } from '#partners/carriers/index.ts'
 import type { SandboxEngine } from '#partners/sandbox-pg/index.ts'
 import { openGateways } from './gateways.ts'
 import { openPartnerExchange, type PartnerExchange } from './partner-exchange.ts'
 import { defineJobs } from './rounds.ts'
+import { carriersOf } from './track-carriers.ts'
+import { openTrackFeeds, type TrackFeeds } from './track-feeds.ts'
+import { defineTrackJobs } from './track-rounds.ts'
 
 export interface Log {
   info(facts: object, message: string): void
@@ -74,6 +76,8 @@ export interface Core {
   readonly fulfilment: Fulfilment
   readonly routing: Routing
   readonly tracking: Tracking
+  /** Facts of shipments by stream. */
+  readonly feeds: TrackFeeds
   readonly containers: Containers
   readonly warehousing: Warehousing
   /** All invariants of one traffic's database, each with its breaks. */
@@ -133,14 +137,7 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
   })
   const fulfilment = openFulfilment()
   const routing = openRouting({ database: databases.of('routing'), workers: Math.min(4, Math.max(1, availableParallelism() - 1)) })
-  const tracking = openTracking({
-    carriers: {
-      carriers: carrierAdapters,
-      secrets: carrierSecretsOf(config),
-      database: databases.of('tracking'),
-      log: ({ message, error }) => log.warn({ err: error }, message),
-    },
-  })
+  const tracking = openTracking({ carriers: carriersOf(config, databases, log) })
   const containers = openContainers({
     async findWaybills(scope, waybillIds) {
       const found = await databases.of('fulfilment').read(scope, (context) => fulfilment.waybillsById(context, waybillIds))
@@ -226,13 +223,14 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
     return depths.flat()
   })
   partners.watch(metrics)
+  const feeds = openTrackFeeds({ config, databases, tracking, metrics, log })
+  defineTrackJobs(jobs, { tracking, databases })
   defineJobs(jobs, {
     relay,
     orders,
     payments,
     fulfilment,
     routing,
-    tracking,
     messaging,
     databases,
     confirmAfterMs: config.confirmAfterDays * 86_400_000,
@@ -251,19 +249,20 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
     shadowKeys: new Map(engines.secrets.shadowSigningKeys.map(({ id, secret }) => [id, secret])),
     ...contexts,
     messaging,
+    feeds,
     check: async (traffic) => [
       ...(await checkAll(traffic, databases, relay, contexts)),
       ...(await partners.check(traffic, { orders, fulfilment, warehousing })),
     ],
     async close() {
-      await partners.stop()
+      await Promise.all([partners.stop(), feeds.stop()])
       await queues.close()
       await runner.drain()
       await tracking.desk?.idle()
       await jobs.close(config.stopWithinMs)
       await relay.close()
       await routing.runs.close()
-      await partners.close()
+      await Promise.all([partners.close(), feeds.close()])
       await payments.executor.close()
       await databases.close()
       await cache.close()
@@ -284,14 +283,6 @@ export function limitsOf({ limits = '' }: Pick<Config, 'limits'>, operations: re
     }),
   )
 }
-
-/** The setting CARRIER_SECRETS, by carrier. */
-const carrierSecretsOf = ({ carrierSecrets = '' }: Pick<Config, 'carrierSecrets'>): Map<string, string> =>
-  new Map(
-    carrierSecrets === ''
-      ? []
-      : carrierSecrets.split(',').map((pair) => [pair.slice(0, pair.indexOf(':')), pair.slice(pair.indexOf(':') + 1)] as const),
-  )
 
 /** Where a command waits when its caller does not. Goods and partners' commands are always run at once. */
 function queueOf({ id, kind, context }: Operation): QueueName | undefined {

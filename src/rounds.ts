@@ -3,11 +3,11 @@ import type { Messaging } from '#messaging'
 import type { Orders } from '#orders'
 import type { Payments } from '#payments'
 import { pruneCommands } from '#platform/command-store.ts'
-import { contextNames, type Databases, statement } from '#platform/database.ts'
+import { type ContextName, contextNames, type Databases, statement } from '#platform/database.ts'
 import type { Jobs } from '#platform/jobs.ts'
 import type { Relay } from '#platform/relay.ts'
 import type { Routing } from '#routing'
-import type { Tracking } from '#tracking'
+import { trackRounds } from './track-rounds.ts'
 
 // The platform keeps what was accepted to be run later, and that has a round of its own.
 const pruneIdempotency = new Map(
@@ -24,24 +24,55 @@ const pruneIdempotency = new Map(
 /** Keys are promised for a day; a second one covers clocks and late retries. */
 const idempotencyKeptMs = 48 * 3600 * 1000
 
-interface Housekeeping {
-  readonly relay: Relay
+interface Housekeeping extends HouseJobs {
   readonly payments: Payments
   readonly fulfilment: Fulfilment
   readonly routing: Routing
-  readonly tracking: Tracking
-  readonly messaging: Messaging
-  readonly databases: Databases
   readonly orders: Orders
   readonly confirmAfterMs: number
   readonly promises: Promises
 }
 
+/** What every composition has: an outbox, keys, webhooks, commands that wait. */
+export interface HouseJobs {
+  readonly relay: Relay
+  readonly messaging: Messaging
+  readonly databases: Databases
+  /** Whose idempotency keys grow old here; all contexts unless told. */
+  readonly contexts?: readonly ContextName[]
+}
+
+export function defineHouseJobs(jobs: Jobs, { relay, messaging, databases, contexts = contextNames }: HouseJobs): void {
+  jobs.define('messaging.send_webhooks', async ({ scope }) => {
+    // A round takes what is due; a backlog is worked off in one job instead of one slice a second.
+    for (let rounds = 0; rounds < 50; rounds += 1) if (!(await messaging.sendDue(scope)).more) break
+  })
+  jobs.define('commands.prune', async ({ scope }) => {
+    for (let gone = 1; gone > 0; ) {
+      gone = await databases.of('platform').write(scope, (write) => pruneCommands(write, new Date(write.now.getTime() - idempotencyKeptMs)))
+    }
+  })
+  jobs.define('outbox.prune', async ({ scope }) => {
+    await relay.prune(scope.traffic)
+  })
+  jobs.define('idempotency.prune', async ({ scope }) => {
+    for (const [context, prune] of pruneIdempotency) {
+      if (!contexts.includes(context)) continue
+      // In slices: after a day of rushes millions of keys fall due in one hour, and one delete of them would meet its time-out.
+      for (let gone = 1; gone > 0; ) {
+        const rows = await databases
+          .of(context)
+          .write(scope, (write) => write.query(prune, [new Date(write.now.getTime() - idempotencyKeptMs)]))
+        gone = rows.length
+      }
+    }
+  })
+}
+
 /** What the house does by itself, round after round, in each traffic. */
-export function defineJobs(
-  jobs: Jobs,
-  { relay, orders, payments, fulfilment, routing, tracking, messaging, databases, confirmAfterMs, promises }: Housekeeping,
-): void {
+export function defineJobs(jobs: Jobs, house: Housekeeping): void {
+  const { orders, payments, fulfilment, routing, databases, confirmAfterMs, promises } = house
+  defineHouseJobs(jobs, house)
   jobs.define('fulfilment.expire_holds', async ({ scope }) => {
     for (let found = 1; found > 0; ) found = await databases.of('fulfilment').write(scope, (write) => fulfilment.expireHolds(write))
   })
@@ -58,20 +89,6 @@ export function defineJobs(
   jobs.define('routing.work_runs', async ({ scope }) => {
     await routing.runs.workDue(scope)
   })
-  jobs.define('tracking.fit_arrivals', async ({ scope }) => {
-    await databases.of('tracking').write(scope, (write) => tracking.fitArrivals(write))
-  })
-  // Read by whoever took them; this finds what a process left that died in between.
-  jobs.define('tracking.read_carriers', async ({ scope }) => {
-    await tracking.desk?.readDue(scope)
-  })
-  jobs.define('tracking.prune_carriers', async ({ scope }) => {
-    await tracking.desk?.prune(scope)
-  })
-  jobs.define('messaging.send_webhooks', async ({ scope }) => {
-    // A round takes what is due; a backlog is worked off in one job instead of one slice a second.
-    for (let rounds = 0; rounds < 50; rounds += 1) if (!(await messaging.sendDue(scope)).more) break
-  })
   jobs.define('orders.confirm', async ({ scope }) => {
     // A page at a time, each its own transaction, until none is left that is old enough.
     for (let confirmed = 500; confirmed === 500; ) {
@@ -80,28 +97,22 @@ export function defineJobs(
         .write(scope, (write) => orders.confirmDelivered(write, new Date(write.now.getTime() - confirmAfterMs)))
     }
   })
-  jobs.define('commands.prune', async ({ scope }) => {
-    for (let gone = 1; gone > 0; ) {
-      gone = await databases.of('platform').write(scope, (write) => pruneCommands(write, new Date(write.now.getTime() - idempotencyKeptMs)))
-    }
-  })
   jobs.define('payments.sweep', async ({ scope }) => {
     await payments.sweep(scope)
   })
-  jobs.define('outbox.prune', async ({ scope }) => {
-    await relay.prune(scope.traffic)
-  })
-  jobs.define('idempotency.prune', async ({ scope }) => {
-    for (const [context, prune] of pruneIdempotency) {
-      // In slices: after a day of rushes millions of keys fall due in one hour, and one delete of them would meet its time-out.
-      for (let gone = 1; gone > 0; ) {
-        const rows = await databases
-          .of(context)
-          .write(scope, (write) => write.query(prune, [new Date(write.now.getTime() - idempotencyKeptMs)]))
-        gone = rows.length
-      }
-    }
-  })
+}
+
+const houseRounds: Readonly<Record<string, number>> = {
+  'messaging.send_webhooks': 1_000,
+  'outbox.prune': 10_000,
+  'commands.prune': 3_600_000,
+  'idempotency.prune': 3_600_000,
+}
+
+/** Rounds of tracking by itself. */
+export async function startTrackRounds(jobs: Jobs): Promise<void> {
+  await jobs.start()
+  await Promise.all(Object.entries({ ...houseRounds, ...trackRounds }).map(([name, everyMs]) => jobs.every(name, everyMs)))
 }
 
 /** Starts the rounds; only in processes with the role `jobs`. */
@@ -109,19 +120,13 @@ export async function startRounds(jobs: Jobs): Promise<void> {
   await jobs.start()
   // All at once: a server that is started again in a rush shares its loop with callers who have waited, and each turn takes long.
   await Promise.all([
+    ...Object.entries({ ...houseRounds, ...trackRounds }).map(([name, everyMs]) => jobs.every(name, everyMs)),
     jobs.every('payments.sweep', 2_000),
-    jobs.every('messaging.send_webhooks', 1_000),
-    jobs.every('outbox.prune', 10_000),
-    jobs.every('commands.prune', 3_600_000),
     jobs.every('orders.confirm', 3_600_000),
     jobs.every('fulfilment.expire_holds', 10_000),
     jobs.every('fulfilment.watch_promises', 30_000),
     jobs.every('routing.expire_holds', 10_000),
     jobs.every('routing.open_days', 3_600_000),
     jobs.every('routing.work_runs', 2_000),
-    jobs.every('tracking.fit_arrivals', 86_400_000),
-    jobs.every('tracking.read_carriers', 5_000),
-    jobs.every('tracking.prune_carriers', 3_600_000),
-    jobs.every('idempotency.prune', 3_600_000),
   ])
 }

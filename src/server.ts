@@ -7,7 +7,7 @@ import { mountPages } from '#platform/http-pages.ts'
 import { openHttp } from '#platform/http-server.ts'
 import { pendingMigrations } from '#platform/migrations.ts'
 import { openApiOf } from '#platform/openapi.ts'
-import { statement } from '#platform/database.ts'
+import { type ContextName, statement } from '#platform/database.ts'
 import { bothTraffics, type Traffic } from '#platform/request-context.ts'
 import { houseScope } from './check.ts'
 import type { Core, Log } from './core.ts'
@@ -21,8 +21,13 @@ export interface Server {
   close(): Promise<void>
 }
 
+/** What HTTP needs of a composition: of the whole, or of tracking by itself. */
+export type ServedCore = Pick<Core, 'databases' | 'runner' | 'queues' | 'authentication' | 'shadowKeys' | 'metrics' | 'tracking'>
+
 export interface ServerOptions {
-  readonly core: Core
+  readonly core: ServedCore
+  /** Whose migrations must be there; all unless told. */
+  readonly contexts?: readonly ContextName[]
   readonly config: Config
   readonly engines: Engines
   readonly clock: Clock
@@ -35,7 +40,15 @@ export const version = (JSON.parse(readFileSync(join(import.meta.dirname, '../pa
 
 const ping = statement('platform.ping', 'select 1')
 
-export async function openServer({ core, config, engines, clock, log, isStarting = () => false }: ServerOptions): Promise<Server> {
+export async function openServer({
+  core,
+  config,
+  engines,
+  clock,
+  log,
+  contexts,
+  isStarting = () => false,
+}: ServerOptions): Promise<Server> {
   let stopping = false
   const app = openHttp({
     runner: core.runner,
@@ -49,7 +62,7 @@ export async function openServer({ core, config, engines, clock, log, isStarting
   const migrated = new Set<Traffic>()
   const migrationsMissing = async (traffic: Traffic): Promise<string | null> => {
     if (migrated.has(traffic)) return null
-    const files = await pendingMigrations(engines.server, traffic).catch(() => undefined)
+    const files = await pendingMigrations(engines.server, traffic, contexts === undefined ? {} : { contexts }).catch(() => undefined)
     if (files?.length === 0) migrated.add(traffic)
     if (files === undefined) return 'can not be read'
     return files.length === 0 ? null : `${files.length} are not applied, first ${files[0]}`

@@ -11,8 +11,9 @@ import { migrate } from '#platform/migrations.ts'
 import { openTraces } from '#platform/traces.ts'
 import { type Core, openCore } from '../core.ts'
 import { type Engines, openEngines } from '../engines.ts'
-import { startRounds } from '../rounds.ts'
+import { startRounds, startTrackRounds } from '../rounds.ts'
 import { openServer, type Server } from '../server.ts'
+import { openTrackCore, type TrackCore, trackContexts } from '../track-core.ts'
 import { citySeed, cityOf, playCityRound, settleCity } from './city.ts'
 import { configOf, parse, reporter, UsageError, type Verb } from './command.ts'
 import { folderOf } from './hot-folder.ts'
@@ -21,12 +22,15 @@ export const startVerb: Verb = {
   name: 'start',
   about: 'start the server: database, migrations, HTTP, relay and jobs',
   usage:
-    'throughline start [--demo] [--print-config] [--json]\n  --demo          a made city: store, goods, zones, trucks, and staff that delivers every order\n  --print-config  print the configuration and stop',
+    'throughline start [--demo] [--roles ROLES] [--print-config] [--json]\n  --demo          a made city: store, goods, zones, trucks, and staff that delivers every order\n  --roles         parts that this process runs, such as http,relay; or track: tracking by itself. The setting ROLES unless told\n  --print-config  print the configuration and stop',
   async run(words) {
-    const flags = parse(words, { demo: { type: 'boolean' }, 'print-config': { type: 'boolean' } })
+    const flags = parse(words, { demo: { type: 'boolean' }, roles: { type: 'string' }, 'print-config': { type: 'boolean' } })
     const out = reporter(flags.flag('json'))
     const started = performance.now()
-    const config = configOf()
+    const asked = flags.text('roles')
+    const config = configOf(asked === undefined ? {} : { THROUGHLINE_ROLES: asked })
+    const alone = config.roles === 'track'
+    if (alone && flags.flag('demo')) throw new UsageError('the demo is a whole city: it can not run with the roles of track alone')
     if (flags.flag('print-config')) {
       out.say(describeConfig(config))
       return 0
@@ -36,30 +40,37 @@ export const startVerb: Verb = {
     log.info({ config: describeConfig(config).split('\n') }, 'configuration')
     const engines = await openEngines(config, (message) => out.say(message))
     out.say(engines.about)
-    const applied = await migrate(engines.server, { engines: [migrateJobs] })
+    const contexts = alone ? { contexts: trackContexts } : {}
+    const applied = await migrate(engines.server, { engines: [migrateJobs], ...contexts })
     if (applied.length > 0) out.say(`${applied.length} migrations applied`)
     const traces = config.otlpEndpoint === undefined ? undefined : await openTraces({ endpoint: config.otlpEndpoint, log })
-    const core = await openCore({ config, engines, clock: systemClock, log, ...(traces === undefined ? {} : { traces }) })
-    const roles = new Set(config.roles.split(','))
+    const parts = { config, engines, clock: systemClock, log, ...(traces === undefined ? {} : { traces }) }
+    const whole = alone ? undefined : await openCore(parts)
+    const core: TrackCore = whole ?? (await openTrackCore(parts))
+    const roles = new Set(alone ? ['http', 'relay', 'jobs'] : config.roles.split(','))
     let isUp = false
     const server = roles.has('http')
-      ? await openServer({ core, config, engines, clock: systemClock, log, isStarting: () => !isUp }).catch(async (error: unknown) => {
-          await core.close()
-          await engines.close()
-          throw portTaken(error, config) ?? error
-        })
+      ? await openServer({ core, config, engines, clock: systemClock, log, ...contexts, isStarting: () => !isUp }).catch(
+          async (error: unknown) => {
+            await core.close()
+            await engines.close()
+            throw portTaken(error, config) ?? error
+          },
+        )
       : undefined
     if (roles.has('relay')) {
       core.relay.start()
       await core.partners.open(core.runner)
+      core.feeds.start()
     }
     if (roles.has('jobs')) {
       core.queues.start()
-      await startRounds(core.jobs)
+      await (alone ? startTrackRounds : startRounds)(core.jobs)
     }
-    const hotFolder = roles.has('jobs') && config.hotFolder !== undefined ? folderOf(config.hotFolder, core, log) : undefined
+    const hotFolder =
+      whole !== undefined && roles.has('jobs') && config.hotFolder !== undefined ? folderOf(config.hotFolder, whole, log) : undefined
     hotFolder?.start()
-    const demo = flags.flag('demo') ? await startDemo(core, engines, server, out.say) : undefined
+    const demo = flags.flag('demo') && whole !== undefined ? await startDemo(whole, engines, server, out.say) : undefined
     out.say(
       `ready in ${((performance.now() - started) / 1000).toFixed(1)} s${server === undefined ? '' : ` at ${server.url}   API reference: ${server.url}/docs`}`,
     )
@@ -91,7 +102,7 @@ async function stop(parts: {
   demo: Demo | undefined
   hotFolder: HotFolder | undefined
   server: Server | undefined
-  core: Core
+  core: TrackCore
   engines: Engines
   config: Config
 }): Promise<void> {

@@ -21,6 +21,13 @@ type Deps = FlowDeps &
   ExchangeFlowDeps &
   WarehouseFlowDeps
 
+export type TrackFlows = Pick<Deps, 'tracking' | 'messaging'>
+
+/** What tracking by itself has of them: nothing that another context of ours would begin. */
+export function openTrackFlows(_deps: TrackFlows): Consumer[] {
+  return []
+}
+
 /** All processes that span contexts, as consumers for the relay. */
 export function openFlows(deps: Deps): Consumer[] {
   return [

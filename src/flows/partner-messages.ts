@@ -417,4 +417,11 @@ export const partners: readonly Partner[] = [
     asks: ['orders.place'],
     scopes: ['orders:write'],
   },
+  {
+    name: 'track',
+    about: 'whoever knows where parcels are: carriers, scanners, another fulfilment system',
+    takes: {},
+    asks: ['tracking.ingest_many', 'tracking.ingest', 'tracking.register'],
+    scopes: ['tracking:write'],
+  },
 ]

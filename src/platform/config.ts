@@ -84,9 +84,9 @@ export const configSchema = Type.Object(
       text(
         {
           about: 'partners that messages are exchanged with, without it none; with =sandbox this process plays the partner itself',
-          expects: 'some of wms, pss, ods, hybris, separated by commas, such as wms,pss=sandbox',
+          expects: 'some of wms, pss, ods, hybris, track, separated by commas, such as wms,pss=sandbox',
         },
-        '^(wms|pss|ods|hybris)(=sandbox)?(,(wms|pss|ods|hybris)(=sandbox)?)*$',
+        '^(wms|pss|ods|hybris|track)(=sandbox)?(,(wms|pss|ods|hybris|track)(=sandbox)?)*$',
       ),
     ),
     amqpUrl: Type.Optional(
@@ -101,6 +101,19 @@ export const configSchema = Type.Object(
         },
         '^(dhl|fedex|correios):[^,\\s]{16,}(,(dhl|fedex|correios):[^,\\s]{16,})*$',
       ),
+    ),
+    kafkaBrokers: Type.Optional(
+      text(
+        { about: 'brokers of a Kafka that streams are in; without it they are in PostgreSQL', expects: 'host:port, separated by commas' },
+        '^[^,:\\s]+:\\d+(,[^,:\\s]+:\\d+)*$',
+      ),
+    ),
+    trackTopic: text(
+      {
+        about: 'stream of facts about shipments that tracking reads; a rehearsal has the same with shadow. before it',
+        expects: 'a name of a topic',
+      },
+      '^[A-Za-z0-9._-]{1,200}$',
     ),
     hotFolder: Type.Optional(
       text({ about: 'folder that is watched for files of orders (TSV, CSV); without it none is', expects: 'a path of a folder' }),
@@ -160,8 +173,11 @@ export const configSchema = Type.Object(
       ),
     ),
     roles: text(
-      { about: 'parts that this process runs', expects: 'some of http,relay,jobs, separated by commas' },
-      '^(http|relay|jobs)(,(http|relay|jobs))*$',
+      {
+        about: 'parts that this process runs; track is all parts of tracking by itself, and nothing else',
+        expects: 'some of http,relay,jobs, separated by commas, or track',
+      },
+      '^(track|(http|relay|jobs)(,(http|relay|jobs))*)$',
     ),
     databasePoolSize: number({ about: 'most connections for each context and traffic' }, 1, 100),
     databaseStatementTimeoutMs: number({ about: 'longest time that one statement may take' }, 100, 600_000),
@@ -202,6 +218,7 @@ const defaults = {
   dataDir: '.throughline',
   logLevel: 'info',
   roles: 'http,relay,jobs',
+  trackTopic: 'track.events',
   databasePoolSize: 6,
   databaseStatementTimeoutMs: 10_000,
   limitPerSecond: 5000,

@@ -120,7 +120,7 @@ describe('migrations', () => {
     await put('orders/0001_first.sql', 'create table orders.thing (id bigint primary key)')
     await migrate(server, { folder })
     await put('payments/0001_legs.sql', 'create table payments.leg (id bigint primary key)')
-    expect(await pendingMigrations(server, 'live', folder)).toEqual(['payments/0001_legs.sql'])
+    expect(await pendingMigrations(server, 'live', { folder: folder })).toEqual(['payments/0001_legs.sql'])
   })
 })
 

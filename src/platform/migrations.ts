@@ -26,12 +26,13 @@ export type EngineMigration = (client: pg.Client, server: DatabaseServer, traffi
 
 export const migrationsFolder = join(import.meta.dirname, '../../migrations')
 
-/** Provisions both databases and brings both to the newest schema. Returns what this call applied; nothing when all was there. */
+/** Provisions both databases and brings both to the newest schema, of all contexts or of some. Returns what this call applied; nothing when all was there. */
 export async function migrate(
   server: DatabaseServer,
-  options: { folder?: string; engines?: readonly EngineMigration[] } = {},
+  options: { folder?: string; engines?: readonly EngineMigration[]; contexts?: readonly ContextName[] } = {},
 ): Promise<AppliedMigration[]> {
-  const migrations = await readMigrations(options.folder ?? migrationsFolder)
+  const { contexts = contextNames } = options
+  const migrations = (await readMigrations(options.folder ?? migrationsFolder)).filter(({ context }) => contexts.includes(context))
   await provision(server)
   const ends = await Promise.allSettled(
     bothTraffics.map(async (traffic) => {
@@ -61,8 +62,12 @@ export async function migrate(
 }
 
 /** Files not yet applied to a traffic's database; for readiness and `doctor`. */
-export async function pendingMigrations(server: DatabaseServer, traffic: Traffic, folder = migrationsFolder): Promise<string[]> {
-  const migrations = await readMigrations(folder)
+export async function pendingMigrations(
+  server: DatabaseServer,
+  traffic: Traffic,
+  { folder = migrationsFolder, contexts = contextNames }: { folder?: string; contexts?: readonly ContextName[] } = {},
+): Promise<string[]> {
+  const migrations = (await readMigrations(folder)).filter(({ context }) => contexts.includes(context))
   const client = new pg.Client(server.loginFor(traffic, 'platform'))
   client.on('error', () => undefined)
   await client.connect()
@@ -120,6 +125,8 @@ function refuseDrift(migrations: readonly Migration[], recorded: ReadonlyMap<str
   const files = new Map(migrations.map((migration) => [migration.file, migration]))
   for (const [file, checksum] of recorded) {
     const migration = files.get(file)
+    // A process that needs some contexts only may meet a database that has more.
+    if (migration === undefined && !migrations.some(({ context }) => file.startsWith(`${context}/`))) continue
     if (migration === undefined) throw new Error(`migration ${file} was applied to this database but its file is gone`)
     if (migration.checksum !== checksum) {
       throw new Error(`migration ${file} was changed after it had been applied: restore it, and put the change into a new file`)

@@ -90,6 +90,8 @@ export interface Standing {
   readonly late: number
   /** Every milestone reached, `leg.attempt.milestone` → time in ms. Each is told once. */
   readonly reached: Readonly<Record<string, number>>
+  /** Time of the first fact in order: none lies before it. */
+  readonly first: number | null
   /** The last fact in order; one that sorts after it can simply be added. */
   readonly last: SortKey | null
   /** True when a fact takes another back: it may have come before the one it names, so nothing can simply be added any more. */
@@ -109,6 +111,7 @@ export const nothingYet: Standing = {
   exception: null,
   late: 0,
   reached: {},
+  first: null,
   last: null,
   hasVoids: false,
   facts: 0,
@@ -156,6 +159,7 @@ export function append(standing: Standing, facts: readonly Fact[]): Standing {
 
 const counted = (standing: Standing, fact: Fact): Standing => ({
   ...standing,
+  first: standing.first ?? fact.time,
   last: sortKeyOf(fact),
   hasVoids: standing.hasVoids || fact.voids !== null,
   facts: standing.facts + 1,
@@ -223,6 +227,7 @@ function reach(standing: Standing, fact: Fact, change: Partial<Standing>): Stand
     since: raised ? fact.time : standing.since,
     sinceZoneKnown: raised ? fact.zoneKnown : standing.sinceZoneKnown,
     reached: key in standing.reached ? standing.reached : { ...standing.reached, [key]: fact.time },
+    first: standing.first ?? fact.time,
     last: sortKeyOf(fact),
     facts: standing.facts + 1,
   }

@@ -13,7 +13,9 @@ import { type Movement, recordMovements } from './record-movements.ts'
 import { type RegisterShipment, registerShipments } from './register-shipments.ts'
 import type { ReportedFact } from './reported-fact.ts'
 import { findShipments, type KeyKind, type KeysByKind } from './shipment-store.ts'
+import { openMonths } from './months.ts'
 import { shipmentsBy, type ShipmentView } from './shipment-view.ts'
+import { type FedRecord, takeRecords } from './take-records.ts'
 
 export { type Judged, judgeArrivals, type JudgedTrip } from './arrival/judge.ts'
 export type { BrokenEvent, CarrierAdapter, CarrierEvent } from './carrier-adapter.ts'
@@ -28,6 +30,7 @@ export type { Reference } from './reference-store.ts'
 export type { RegisteredShipment, RegisterShipment } from './register-shipments.ts'
 export type { ReportedFact } from './reported-fact.ts'
 export type { KeyKind, KeysByKind, NumberKey } from './shipment-store.ts'
+export type { FedRecord, Taken } from './take-records.ts'
 export type { ShipmentView, TimelineEntry } from './shipment-view.ts'
 
 export interface TrackingOptions {
@@ -84,6 +87,10 @@ export function openTracking({ carriers }: TrackingOptions = {}) {
     },
     /** Learns anew how long each stage takes; null while nothing has been delivered. */
     fitArrivals: (context: WriteContext) => fitArrivalModel(context),
+    /** Records facts of a stream; what can not be taken is kept with its reason. */
+    takeRecords: (context: WriteContext, feed: string, records: readonly FedRecord[]) => takeRecords(context, feed, records),
+    /** Makes the tables of this month and the next three; a round. Says how many are new. */
+    openMonths: (context: WriteContext) => openMonths(context),
     check: (context: ReadContext) => checkTracking(context),
   }
 }

@@ -16,6 +16,7 @@ type Packed = readonly [
   facts: number,
   reached: Readonly<Record<string, number>>,
   last: readonly [time: number, rank: number, priority: number, content: string] | null,
+  first: number | null,
 ]
 
 const returnLegFlag = 1
@@ -24,20 +25,20 @@ const sinceZoneUnknownFlag = 4
 const hasVoidsFlag = 8
 
 export function packStanding(standing: Standing): Packed {
-  const { state, leg, attempt, rank, since, exception, late, facts, reached, last } = standing
+  const { state, leg, attempt, rank, since, exception, late, facts, reached, first, last } = standing
   const flags =
     (standing.returnLeg ? returnLegFlag : 0) |
     (standing.attemptOver ? attemptOverFlag : 0) |
     (standing.sinceZoneKnown ? 0 : sinceZoneUnknownFlag) |
     (standing.hasVoids ? hasVoidsFlag : 0)
   const packedLast = last === null ? null : ([last.time, last.rank, last.priority, last.content] as const)
-  return [state, leg, attempt, flags, rank, since, exception, late, facts, reached, packedLast]
+  return [state, leg, attempt, flags, rank, since, exception, late, facts, reached, packedLast, first]
 }
 
 /** Projections of before the packing are objects; they are rewritten at their shipment's next fact, or by a rebuild. */
 export function unpackStanding(stored: Packed | Standing): Standing {
   if (!Array.isArray(stored)) return stored as Standing
-  const [state, leg, attempt, flags, rank, since, exception, late, facts, reached, last] = stored as Packed
+  const [state, leg, attempt, flags, rank, since, exception, late, facts, reached, last, first] = stored as Packed
   return {
     state,
     leg,
@@ -50,6 +51,7 @@ export function unpackStanding(stored: Packed | Standing): Standing {
     exception,
     late,
     reached,
+    first,
     last: last === null ? null : keyOf(last),
     hasVoids: (flags & hasVoidsFlag) !== 0,
     facts,

@@ -7,7 +7,7 @@ import { lockNamed } from './find-shipments.ts'
 import { append, canAppend, fold, type Milestone, type Standing } from './fold.ts'
 import { incomingFact, isBetter, type Named, namedBy, type ReportedFact, unknownShipment } from './reported-fact.ts'
 import { lockShipments, type Shipment, updateShipments } from './shipment-store.ts'
-import { factsOf, type IncomingFact, insertFacts, keepReplaced, replaceFacts, rowKeyOf, standpointsOf } from './tracking-store.ts'
+import { factsOf, type IncomingFact, insertFacts, keepReplaced, replaceFacts, rowKeyOf, spanOf, standpointsOf } from './tracking-store.ts'
 
 export interface RecordedFact {
   readonly shipmentId: number
@@ -175,7 +175,17 @@ export async function foldAgain(
     if (!whole.has(shipmentId) && canAppend(standing, facts)) standings.set(shipmentId, append(standing, facts))
     else refold.add(shipmentId)
   }
-  for (const [shipmentId, facts] of await factsOf(context, [...refold])) standings.set(shipmentId, fold(facts))
+  const again = [...refold]
+  const standingsBefore = again.flatMap((id) => shipments.get(id)?.standing ?? [])
+  // What a correction or a merge brought is not among the fresh ones, so those are looked for everywhere.
+  const span =
+    whole.size > 0
+      ? undefined
+      : spanOf(
+          standingsBefore,
+          again.flatMap((id) => fresh.get(id) ?? []),
+        )
+  for (const [shipmentId, facts] of await factsOf(context, again, span)) standings.set(shipmentId, fold(facts))
   updateShipments(
     context,
     [...standings].map(([shipmentId, standing]) => ({ shipmentId, standing })),

@@ -3,7 +3,7 @@ import { arrivalsOf, type ArrivalView } from './arrivals.ts'
 import { compareKeys, type Milestone, sortKeyOf } from './fold.ts'
 import { numbersOf, type Reference } from './reference-store.ts'
 import { findShipments, type KeyKind, type KeysByKind, type Shipment } from './shipment-store.ts'
-import { factsOf, type StoredFact } from './tracking-store.ts'
+import { factsOf, spanOf, type StoredFact } from './tracking-store.ts'
 
 export interface TimelineEntry {
   readonly factId: string
@@ -67,7 +67,12 @@ function timelineOf(facts: readonly StoredFact[]): TimelineEntry[] {
 /** Views of shipments, with all their timelines, numbers and estimates in a few reads for any number of them. */
 export async function viewShipments(context: ReadContext, shipments: readonly Shipment[]): Promise<ShipmentView[]> {
   const ids = [...new Set(shipments.map((shipment) => shipment.shipmentId))]
-  const [facts, numbers, arrivals] = await Promise.all([factsOf(context, ids), numbersOf(context, ids), arrivalsOf(context, shipments)])
+  const span = spanOf(shipments.map(({ standing }) => standing))
+  const [facts, numbers, arrivals] = await Promise.all([
+    factsOf(context, ids, span),
+    numbersOf(context, ids),
+    arrivalsOf(context, shipments),
+  ])
   return shipments.map(({ shipmentId, waybillId, orderId, orderRef, from, to, promisedAt, registered, token, standing }) => ({
     shipmentId,
     waybillId,

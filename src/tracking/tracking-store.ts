@@ -1,6 +1,6 @@
 import { type ReadContext, statement, type WriteContext } from '#platform/database.ts'
 import { contentOf, priorityOf } from './fact.ts'
-import type { Fact, Milestone } from './fold.ts'
+import type { Fact, Milestone, Standing } from './fold.ts'
 
 /** A fact with all that is stored of it. */
 export interface StoredFact extends Fact {
@@ -172,13 +172,43 @@ interface FactRow {
 const selectFacts = statement<FactRow>(
   'tracking.events_of_shipments',
   `select shipment_id, occurred_at, id, code, milestone, attempt, zone_known, place, source, source_id, voids, detail
-   from tracking.event where shipment_id = any($1::bigint[]) order by shipment_id, occurred_at, id`,
+   from tracking.event where shipment_id = any($1::bigint[]) and occurred_at >= $2 and occurred_at <= $3 order by shipment_id, occurred_at, id`,
 )
 
-export async function factsOf(context: ReadContext, shipmentIds: readonly number[]): Promise<Map<number, StoredFact[]>> {
+/** Times between which facts are looked for: only the months of that time are opened. */
+export interface Span {
+  readonly from: number
+  readonly to: number
+}
+// What PostgreSQL and Date both can hold.
+const always: Span = { from: -62_135_596_800_000, to: 253_402_300_799_000 }
+
+/** From the first to the last fact of some shipments, as their projections have it, and of facts that are new to them. */
+export function spanOf(standings: readonly Standing[], fresh: readonly Fact[] = []): Span {
+  let from = always.to
+  let to = always.from
+  for (const { first, last, facts } of standings) {
+    if (facts === 0) continue
+    // Projections of before there were months do not know their first fact.
+    from = Math.min(from, first ?? always.from)
+    to = Math.max(to, last?.time ?? always.to)
+  }
+  for (const { time } of fresh) {
+    from = Math.min(from, time)
+    to = Math.max(to, time)
+  }
+  return from > to ? { from: to, to: from } : { from, to }
+}
+
+export async function factsOf(
+  context: ReadContext,
+  shipmentIds: readonly number[],
+  { from, to }: Span = always,
+): Promise<Map<number, StoredFact[]>> {
   const found = new Map<number, StoredFact[]>(shipmentIds.map((shipmentId) => [shipmentId, []]))
   if (shipmentIds.length === 0) return found
-  for (const row of await context.query(selectFacts, [shipmentIds])) found.get(row.shipment_id)?.push(factOf(row))
+  const rows = await context.query(selectFacts, [shipmentIds, new Date(from), new Date(to)])
+  for (const row of rows) found.get(row.shipment_id)?.push(factOf(row))
   return found
 }
 

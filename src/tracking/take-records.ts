@@ -1,0 +1,84 @@
+import type { Outcome } from '#kernel/outcome.ts'
+import { refused } from '#kernel/outcome.ts'
+import { statement, type WriteContext } from '#platform/database.ts'
+import { readFacts } from './read-facts.ts'
+import { recordFacts, type RecordedFact } from './record-facts.ts'
+import type { ReportedFact } from './reported-fact.ts'
+
+/** One fact as a stream has it. */
+export interface FedRecord {
+  /** Where in the feed it stands, such as `3/17`: the same place is the same record. */
+  readonly position: string
+  /** JSON of one fact, in the shape of POST /v1/track/events. */
+  readonly body: string
+}
+
+export interface Taken {
+  readonly added: number
+  readonly known: number
+  readonly refused: number
+  readonly unknownCodes: number
+}
+
+const keepRefused = statement(
+  'tracking.keep_refused',
+  `insert into tracking.refused_fact (feed, position, body, code, field, detail, received_at)
+   select $1, position, body, code, field, detail, $7 from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+     as refused (position, body, code, field, detail)
+   on conflict (feed, position) do nothing`,
+)
+
+/**
+ * Records facts of a feed where nobody waits for an answer: what can not be taken is kept with its reason, and the rest goes on. Taken
+ * again it changes nothing.
+ */
+export async function takeRecords(context: WriteContext, feed: string, records: readonly FedRecord[]): Promise<Taken> {
+  const read = records.map(({ body }) => factIn(body))
+  const recorded = (
+    await recordFacts(
+      context,
+      read.flatMap((outcome) => (outcome.ok ? outcome.value : [])),
+    )
+  ).values()
+  const done = read.map((outcome) => (outcome.ok ? (recorded.next().value as Outcome<RecordedFact>) : outcome))
+  const bad = done.flatMap((outcome, index) => (outcome.ok ? [] : [{ ...outcome.error, ...(records[index] as FedRecord) }]))
+  if (bad.length > 0) {
+    context.defer(keepRefused, [
+      feed,
+      bad.map(({ position }) => position),
+      bad.map(({ body }) => body.replaceAll('\u0000', '\uFFFD').toWellFormed().slice(0, 10_000)),
+      bad.map(({ code }) => code),
+      bad.map(({ field = '' }) => field),
+      bad.map(({ detail }) => detail),
+      context.now,
+    ])
+  }
+  const good = done.flatMap((outcome) => (outcome.ok ? outcome.value : []))
+  const added = good.filter((fact) => fact.added).length
+  return {
+    added,
+    known: good.length - added,
+    refused: bad.length,
+    unknownCodes: good.filter((fact) => fact.added && !fact.codeKnown).length,
+  }
+}
+
+function factIn(body: string): Outcome<ReportedFact> {
+  let value: unknown
+  try {
+    value = JSON.parse(body)
+  } catch (error) {
+    return refused('tracking.not_json', `the record is not JSON: ${error instanceof Error ? error.message : 'unreadable'}`, '')
+  }
+  const field = unstorableIn(value)
+  if (field !== undefined) return refused('tracking.unstorable_text', 'text can not hold U+0000 or half of a surrogate pair', field)
+  return readFacts([value])[0] as Outcome<ReportedFact>
+}
+
+/** HTTP refuses such text before anybody sees it; a stream has no such gate. */
+function unstorableIn(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  for (const [name, text] of Object.entries(value))
+    if (typeof text === 'string' && (text.includes('\u0000') || !text.isWellFormed())) return `/${name.toWellFormed()}`
+  return undefined
+}
