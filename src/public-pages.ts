@@ -81,7 +81,7 @@ export function mountPublicPages(app: FastifyInstance, options: PublicPagesOptio
     if (version === undefined) return reply.code(204).send()
     if (!streams.hasRoom(token)) return reply.code(503).header('retry-after', '60').send()
     // A reader that was cut off says what it had; one that has just loaded its page says it in the address.
-    const had = String(request.headers['last-event-id'] ?? request.query['since'] ?? '')
+    const had = request.headers['last-event-id'] ?? request.query['since']
     reply.hijack()
     const stream = streams.open(token, reply.raw, readerRetryMs)
     if (!sent.has(token)) sent.set(token, version)
