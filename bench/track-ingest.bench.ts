@@ -29,7 +29,6 @@ try {
   const server = await startServer(house, { ROLES: 'http' })
   let nth = 0
   let added = 0
-  let taken = 0
   let refused = 0
   const load = await driveHttp({
     host: '127.0.0.1',
@@ -46,7 +45,6 @@ try {
       if (status !== 200) return
       const answer = JSON.parse(body) as { added: number; known: number; refused: unknown[] }
       added += answer.added
-      taken += answer.added + answer.known
       refused += answer.refused.length
     },
   })

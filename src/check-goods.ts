@@ -124,6 +124,35 @@ function mayStand({ purpose, state, attempt }: StoredWaybill, milestone: Milesto
   return way.includes(milestone) || (attempt > 1 && way === early && onTheRoad.includes(milestone))
 }
 
+export interface ComparedOrders {
+  readonly checked: number
+  /** Orders of which something differs. */
+  readonly differences: ReadonlyMap<number, GoodsDifferences>
+  /** The last order that was looked at; undefined: there is none any more. */
+  readonly last: number | undefined
+}
+
+/** A page of orders, each against its waybills and their shipments. */
+export async function compareOrders(
+  scope: Scope,
+  databases: Databases,
+  { orders, fulfilment, tracking }: GoodsContexts,
+  { after, limit }: { readonly after: number; readonly limit: number },
+): Promise<ComparedOrders> {
+  const page = await databases.of('orders').read(scope, (context) => orders.goodsPage(context, after, limit))
+  const ids = page.map(({ orderId }) => orderId)
+  const [waybills, milestones] = await Promise.all([
+    databases.of('fulfilment').read(scope, (context) => fulfilment.waybillsOfOrders(context, ids)),
+    databases.of('tracking').read(scope, (context) => tracking.milestonesOfOrders(context, ids)),
+  ])
+  const differences = new Map<number, GoodsDifferences>()
+  for (const goods of page) {
+    const found = differencesOf(goods, waybills.get(goods.orderId) ?? [], milestones)
+    if (found.items.length + found.shipments.length > 0) differences.set(goods.orderId, found)
+  }
+  return { checked: page.length, differences, last: page.at(-1)?.orderId }
+}
+
 /** The most that is shown of each kind; the rest is counted. */
 const mostShown = 100
 const ordersAPage = 2_000
@@ -136,21 +165,13 @@ export async function checkGoods(
 ): Promise<CheckResult[]> {
   const items: string[] = []
   const shipments: string[] = []
-  for (let after = 0; ; ) {
-    const page = await databases.of('orders').read(scope, (context) => orders.goodsPage(context, after, ordersAPage))
-    const last = page.at(-1)
-    if (last === undefined) break
-    after = last.orderId
-    const ids = page.map(({ orderId }) => orderId)
-    const [waybills, milestones] = await Promise.all([
-      databases.of('fulfilment').read(scope, (context) => fulfilment.waybillsOfOrders(context, ids)),
-      databases.of('tracking').read(scope, (context) => tracking.milestonesOfOrders(context, ids)),
-    ])
-    for (const goods of page) {
-      const found = differencesOf(goods, waybills.get(goods.orderId) ?? [], milestones)
+  for (let after: number | undefined = 0; after !== undefined; ) {
+    const page: ComparedOrders = await compareOrders(scope, databases, { orders, fulfilment, tracking }, { after, limit: ordersAPage })
+    for (const found of page.differences.values()) {
       items.push(...found.items)
       shipments.push(...found.shipments)
     }
+    after = page.last
   }
   return [
     { check: 'goods: items are where the waybills are that carry them', breaks: shown(items) },

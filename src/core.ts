@@ -48,6 +48,7 @@ import { defineJobs } from './rounds.ts'
 import { carriersOf } from './track-carriers.ts'
 import { openTrackFeeds, type TrackFeeds } from './track-feeds.ts'
 import { defineTrackJobs } from './track-rounds.ts'
+import { openTrackWatch } from './track-watch.ts'
 
 export interface Log {
   info(facts: object, message: string): void
@@ -224,7 +225,16 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
   })
   partners.watch(metrics)
   const feeds = openTrackFeeds({ config, databases, tracking, metrics, log })
-  defineTrackJobs(jobs, { tracking, databases })
+  const watch = openTrackWatch({
+    databases,
+    tracking,
+    relay,
+    metrics,
+    nowMs: () => clock.now().getTime(),
+    log,
+    goods: { orders, fulfilment, tracking },
+  })
+  defineTrackJobs(jobs, { tracking, databases, watch })
   defineJobs(jobs, {
     relay,
     orders,

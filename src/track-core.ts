@@ -20,6 +20,7 @@ import { defineHouseJobs } from './rounds.ts'
 import { carriersOf } from './track-carriers.ts'
 import { openTrackFeeds } from './track-feeds.ts'
 import { defineTrackJobs } from './track-rounds.ts'
+import { openTrackWatch } from './track-watch.ts'
 
 /** Whose schemas tracking needs when it runs by itself. */
 export const trackContexts: readonly ContextName[] = ['platform', 'tracking', 'messaging']
@@ -123,7 +124,8 @@ export async function openTrackCore({ config, engines, clock, log, traces }: Cor
     return backlogs.flat()
   })
   defineHouseJobs(jobs, { relay, messaging, databases, contexts: ['tracking', 'messaging'] })
-  defineTrackJobs(jobs, { tracking, databases })
+  const watch = openTrackWatch({ databases, tracking, relay, metrics, nowMs: () => clock.now().getTime(), log })
+  defineTrackJobs(jobs, { tracking, databases, watch })
   return {
     databases,
     runner,

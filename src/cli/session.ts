@@ -8,6 +8,7 @@ import { migrate } from '#platform/migrations.ts'
 import { isDrained as nothingOnItsWay } from '#platform/backlog.ts'
 import { type Core, openCore } from '../core.ts'
 import { type Engines, openEngines } from '../engines.ts'
+import { openTrackCore, type TrackCore, trackContexts } from '../track-core.ts'
 
 export interface SessionOptions {
   readonly config: Config
@@ -28,6 +29,23 @@ export async function withCore<T>(
     const core = await openCore({ config, engines, clock, log, ...(twins === undefined ? {} : { twins }) })
     try {
       return await work(core, engines)
+    } finally {
+      await core.close()
+    }
+  } finally {
+    await engines.close()
+  }
+}
+
+/** The same with tracking by itself: where only its tables are there, no others are made. */
+export async function withTrackCore<T>({ config, clock, say }: SessionOptions, work: (core: TrackCore) => Promise<T>): Promise<T> {
+  const engines = await openEngines(config, say)
+  try {
+    await migrate(engines.server, { engines: [migrateJobs], contexts: trackContexts })
+    const log = openLog(config.logLevel === 'info' ? 'error' : config.logLevel, pino.destination(2))
+    const core = await openTrackCore({ config, engines, clock, log })
+    try {
+      return await work(core)
     } finally {
       await core.close()
     }

@@ -75,6 +75,7 @@ export function keepsTheStreamsContract(stand: StreamsStand): void {
         for (const { value } of some) taken.add(value)
       })
       await untilTrue(() => taken.size === 100, 40_000, 'all records after failures')
+      expect(fails).toBe(0)
     })
 
     it('goes on where the group stood when another member takes over', async () => {
@@ -120,6 +121,7 @@ export function keepsTheStreamsContract(stand: StreamsStand): void {
         'both members with records',
       )
       await untilTrue(() => new Set(seen.flat()).size === 20 + round * 40, 30_000, 'all records')
+      expect(seen.map((values) => values.length > 0)).toEqual([true, true])
       await Promise.all(both.map((each) => each.close()))
       readings = []
       await other.close()

@@ -1,8 +1,5 @@
-import { isDeepStrictEqual } from 'node:util'
-import type { ReadContext } from '#platform/database.ts'
-import { fold } from './fold.ts'
-import { shipmentPage } from './shipment-store.ts'
-import { factsOf } from './tracking-store.ts'
+import { type ReadContext, statement } from '#platform/database.ts'
+import { type ComparedPage, comparePage } from './rebuild.ts'
 
 /** One law of the context and how many rows break it. */
 export interface LawReport {
@@ -12,30 +9,28 @@ export interface LawReport {
   readonly examples: readonly number[]
 }
 
-const pageSize = 1000
-
 /** Folds every shipment again from its facts and compares; for `check` commands and tests, not for the hot path. */
 export async function checkTracking(context: ReadContext): Promise<LawReport[]> {
   const unequal: number[] = []
   const otherState: number[] = []
-  let after = 0
-  for (;;) {
-    const page = await shipmentPage(context, after, pageSize)
-    const facts = await factsOf(
-      context,
-      page.map((shipment) => shipment.shipmentId),
-    )
-    for (const { shipmentId, standing, state } of page) {
-      if (!isDeepStrictEqual(fold(facts.get(shipmentId) ?? []), standing)) unequal.push(shipmentId)
-      if (state !== standing.state) otherState.push(shipmentId)
-    }
-    const last = page.at(-1)
-    if (last === undefined || page.length < pageSize) break
-    after = last.shipmentId
+  for (let after: number | null = 0; after !== null; ) {
+    const page: ComparedPage = await comparePage(context, after)
+    unequal.push(...page.unequal)
+    otherState.push(...page.otherState)
+    after = page.next
   }
+  const [doubled] = await context.query(doubledSourceIds)
   const report = (law: string, ids: readonly number[]): LawReport => ({ law, broken: ids.length, examples: ids.slice(0, 10) })
   return [
     report('the projection of a shipment is the fold of its facts', unequal),
     report('the state of a shipment is that of its projection', otherState),
+    { law: 'one fact a source id, where the book of source ids says', broken: doubled?.n ?? 0, examples: [] },
   ]
 }
+
+// Facts of before there was the book are not in it; months that are files are no more in the table.
+const doubledSourceIds = statement<{ n: number }>(
+  'tracking.doubled_source_ids',
+  `select count(*)::int as n from tracking.source_fact
+   where not exists (select from tracking.event where event.shipment_id = source_fact.shipment_id and event.occurred_at = source_fact.occurred_at and event.id = source_fact.id)`,
+)

@@ -160,7 +160,7 @@ it('counts what two facts say once, and still when one of them is taken back', (
 })
 
 describe('the law: the same state for every order of arrival and any repetition', () => {
-  it('holds for 100,000 arrivals in shuffled batches with copies', { timeout: 60_000 }, () => {
+  it('holds for 100,000 arrivals in shuffled batches with copies', { timeout: 3_600_000 }, () => {
     fc.assert(
       fc.property(anyFacts, fc.infiniteStream(fc.nat({ max: 1_000_000 })), (facts, stream) => {
         const draw = (below: number) => (stream.next().value as number) % below
@@ -179,7 +179,8 @@ describe('the law: the same state for every order of arrival and any repetition'
           expect(JSON.stringify(arrive(batches))).toBe(expected)
         }
       }),
-      { numRuns: 5000 },
+      // 20 shuffles each; SHUFFLES=10000000 for a long look.
+      { numRuns: Number(process.env['SHUFFLES'] ?? 100_000) / 20 },
     )
   })
 

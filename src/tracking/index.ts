@@ -8,6 +8,7 @@ import type { Milestone } from './fold.ts'
 import { operations } from './operations.ts'
 import { type Page, pageContent, renderPage } from './public-page.ts'
 import { publicVersions } from './public-versions.ts'
+import { comparePage, rebuildPage } from './rebuild.ts'
 import { recordFacts } from './record-facts.ts'
 import { type Movement, recordMovements } from './record-movements.ts'
 import { type RegisterShipment, registerShipments } from './register-shipments.ts'
@@ -23,6 +24,8 @@ export { carrierCodes, carrierMeaningOf } from './carriers/index.ts'
 export type { LawReport } from './check.ts'
 export { type MilestoneReached, type MilestoneWithdrawn, trackingEventTypes } from './events.ts'
 export type { Milestone }
+export { foldReported } from './fold-reported.ts'
+export { unpackStanding } from './projection.ts'
 export type { Page } from './public-page.ts'
 export type { RecordedFact } from './record-facts.ts'
 export type { Movement } from './record-movements.ts'
@@ -91,6 +94,10 @@ export function openTracking({ carriers }: TrackingOptions = {}) {
     takeRecords: (context: WriteContext, feed: string, records: readonly FedRecord[]) => takeRecords(context, feed, records),
     /** Makes the tables of this month and the next three; a round. Says how many are new. */
     openMonths: (context: WriteContext) => openMonths(context),
+    /** A page of shipments against their facts; in a survey. */
+    comparePage: (context: ReadContext, after: number) => comparePage(context, after),
+    /** The same, and what differs is made anew from its facts. */
+    rebuildPage: (context: WriteContext, after: number) => rebuildPage(context, after),
     check: (context: ReadContext) => checkTracking(context),
   }
 }

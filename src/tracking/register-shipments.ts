@@ -130,7 +130,7 @@ async function openTogether(context: WriteContext, wishes: readonly Wish[]): Pro
       byId.get(asked ?? 0) ??
       byWaybill.get(waybillId ?? 0) ??
       numbers.map(({ name }) => known.get(name) ?? given.get(name)?.shipmentId).find((id) => id !== undefined)
-    const shipmentId = before ?? (ids[index] as number)
+    const shipmentId = before ?? ids[index] ?? 0
     if (before === undefined) fresh.add(shipmentId)
     for (const { name, reference } of numbers) if (!known.has(name) && !given.has(name)) given.set(name, { ...reference, shipmentId })
   }

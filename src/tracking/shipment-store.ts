@@ -216,6 +216,8 @@ const selectByNumber = statement<ShipmentRow & { position: number }>(
    join tracking.shipment on shipment.id = reference.shipment_id order by asked.position, shipment.id`,
 )
 
+const statementOf = (kind: KeyKind) => (kind === 'number' ? undefined : byKind[kind])
+
 /** Shipments by keys of one kind, in the order of the keys: for each key those that it names. A shipment that was merged is answered by the one it went into. */
 export async function findShipments<Kind extends KeyKind>(
   context: ReadContext,
@@ -224,13 +226,14 @@ export async function findShipments<Kind extends KeyKind>(
 ): Promise<Shipment[][]> {
   const found = keys.map((): Shipment[] => [])
   if (keys.length === 0) return found
+  const named = statementOf(kind)
   const rows =
-    kind === 'number'
+    named === undefined
       ? await context.query(selectByNumber, [
           (keys as readonly NumberKey[]).map(({ carrier }) => carrier ?? null),
           (keys as readonly NumberKey[]).map(({ number }) => number),
         ])
-      : await context.query(byKind[kind as Exclude<KeyKind, 'number'>], [keys])
+      : await context.query(named, [keys])
   for (const row of rows) {
     const list = found[row.position - 1] as Shipment[]
     // Two numbers of one shipment are one answer.

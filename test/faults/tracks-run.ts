@@ -3,13 +3,10 @@ import { isDeepStrictEqual } from 'node:util'
 import pg from 'pg'
 import { systemClock } from '#kernel/time.ts'
 import { seeded } from '#partners/made-city/index.ts'
+import { foldReported, type ReportedFact, unpackStanding } from '#tracking'
 import { openServerFolder, type ServerFolder } from '#test/server-folder.ts'
-import { fold, type Standing } from '../../src/tracking/fold.ts'
-import { unpackStanding } from '../../src/tracking/projection.ts'
-import { incomingFact, isBetter } from '../../src/tracking/reported-fact.ts'
-import type { IncomingFact } from '../../src/tracking/tracking-store.ts'
 import { killAndRecover, startReady, type Victim, victimsOf } from './fault-house.ts'
-import { carrier, factOf, numbersOf, ordersOf, type Story } from './tracks-story.ts'
+import { factOf, numbersOf, ordersOf, type Story } from './tracks-story.ts'
 
 export interface TracksReport {
   readonly seed: number
@@ -191,19 +188,13 @@ function openFeed({ folder, key, story, deck }: { folder: ServerFolder; key: str
 }
 
 /** Where a parcel stands after its facts in order, worked out without any database. */
-function expectedOf(parcel: number, story: Story): { standing: Standing; facts: number } {
-  const facts = new Map<string, IncomingFact>()
+function expectedOf(parcel: number, story: Story): ReturnType<typeof foldReported> {
+  const reports: ReportedFact[] = []
   for (let at = parcel; at < story.events; at += story.parcels) {
     const { occurredAt, ...rest } = factOf(at, story)
-    const fact = incomingFact(
-      0,
-      { ...rest, occurredAt: new Date(occurredAt) },
-      { by: 'number', reference: rest, name: `${carrier} ${rest.number}` },
-    )
-    const known = facts.get(fact.id)
-    if (known === undefined || isBetter(fact, known)) facts.set(fact.id, fact)
+    reports.push({ ...rest, occurredAt: new Date(occurredAt) })
   }
-  return { standing: fold([...facts.values()]), facts: facts.size }
+  return foldReported(reports)
 }
 
 async function compare(folder: ServerFolder, story: Story) {

@@ -1,0 +1,100 @@
+import { houseScope } from './check.ts'
+import { compareOrders, type GoodsContexts } from './check-goods.ts'
+import type { Databases, Scope } from '#platform/database.ts'
+import type { Metrics } from '#platform/metrics.ts'
+import type { Relay } from '#platform/relay.ts'
+import { bothTraffics, type Traffic } from '#platform/request-context.ts'
+import type { Tracking } from '#tracking'
+
+/** Holds tracking against its own facts, and against orders and fulfilment where there are any, a page at a time for ever. */
+export interface TrackWatch {
+  /** One page of each; a job runs it every half minute. */
+  round(scope: Scope): Promise<void>
+}
+
+export interface TrackWatchOptions {
+  readonly databases: Databases
+  readonly tracking: Tracking
+  readonly relay: Pick<Relay, 'backlog'>
+  readonly metrics: Metrics
+  /** Absent where tracking runs by itself. */
+  readonly goods?: GoodsContexts
+  readonly nowMs: () => number
+  readonly log: { warn(facts: object, message: string): void }
+}
+
+const ordersARound = 2_000
+/** A difference is drift when it is still there after this: before, the event that mends it may be on its way. */
+const driftAfterMs = 120_000
+/** Orders that differ and are looked at again in each round. */
+const suspectsMost = 200
+
+interface Watched {
+  shipments: number
+  order: number
+  readonly unequal: Set<number>
+  /** Orders that differ, and since when. */
+  readonly suspects: Map<number, number>
+}
+
+export function openTrackWatch({ databases, tracking, relay, metrics, goods, nowMs, log }: TrackWatchOptions): TrackWatch {
+  const watched = new Map<Traffic, Watched>(
+    bothTraffics.map((traffic) => [traffic, { shipments: 0, order: 0, unequal: new Set(), suspects: new Map() }]),
+  )
+  const checked = metrics.counter('track_checked_total', 'Shipments and orders that the standing checker has looked at.', ['what'])
+  metrics.gauge(
+    'track_drift',
+    'Shipments that are not the fold of their facts, and orders that differ from their shipments for two minutes.',
+    ['what'],
+    () =>
+      bothTraffics.flatMap((traffic) => {
+        const { unequal, suspects } = watched.get(traffic) as Watched
+        const drifted = [...suspects.values()].filter((since) => nowMs() - since >= driftAfterMs).length
+        return [
+          { traffic, labels: { what: 'projection' }, value: unequal.size },
+          { traffic, labels: { what: 'order' }, value: drifted },
+        ]
+      }),
+  )
+  metrics.gauge('track_lag_seconds', 'Age of the oldest event that tracking has still to take.', [], async () =>
+    Promise.all(
+      bothTraffics.map(async (traffic) => {
+        const own = (await relay.backlog(traffic)).filter(({ consumer }) => consumer.startsWith('tracking.'))
+        return { traffic, labels: {}, value: Math.max(0, ...own.map(({ oldestAgeMs }) => oldestAgeMs)) / 1000 }
+      }),
+    ),
+  )
+
+  const projections = async (scope: Scope, state: Watched): Promise<void> => {
+    // A survey sees one instant: what differs in it is wrong, not late.
+    const page = await databases.of('tracking').survey(scope, (context) => tracking.comparePage(context, state.shipments))
+    for (const id of state.unequal) if (id > state.shipments && id <= (page.next ?? Number.MAX_SAFE_INTEGER)) state.unequal.delete(id)
+    for (const id of [...page.unequal, ...page.otherState]) state.unequal.add(id)
+    if (page.unequal.length > 0) log.warn({ shipments: page.unequal.slice(0, 10) }, 'shipments are not the fold of their facts')
+    checked(scope.traffic, { what: 'shipment' }, page.checked)
+    state.shipments = page.next ?? 0
+  }
+  const orders = async (scope: Scope, state: Watched, contexts: GoodsContexts): Promise<void> => {
+    const now = nowMs()
+    for (const orderId of state.suspects.keys()) {
+      const again = await compareOrders(scope, databases, contexts, { after: orderId - 1, limit: 1 })
+      if (!again.differences.has(orderId)) state.suspects.delete(orderId)
+    }
+    const page = await compareOrders(scope, databases, contexts, { after: state.order, limit: ordersARound })
+    for (const [orderId, found] of page.differences) {
+      if (state.suspects.has(orderId) || state.suspects.size >= suspectsMost) continue
+      state.suspects.set(orderId, now)
+      log.warn({ orderId, found: [...found.items, ...found.shipments].slice(0, 3) }, 'an order and its shipments differ; looked at again')
+    }
+    checked(scope.traffic, { what: 'order' }, page.checked)
+    state.order = page.checked < ordersARound ? 0 : (page.last ?? 0)
+  }
+  return {
+    async round({ traffic }) {
+      const scope = houseScope(traffic)
+      const state = watched.get(traffic) as Watched
+      await projections(scope, state)
+      if (goods !== undefined) await orders(scope, state, goods)
+    },
+  }
+}
