@@ -4,9 +4,11 @@ import { openApiOf } from '#platform/openapi.ts'
 import { version } from '../src/server.ts'
 import { apiPage } from './reference/api.ts'
 import { asyncApiOf } from './reference/asyncapi.ts'
+import { carrierCodesPage } from './reference/carrier-codes.ts'
 import { errorsPage } from './reference/errors.ts'
 import { eventsPage } from './reference/events.ts'
 import { factsPage } from './reference/facts.ts'
+import { fmsFilesPage } from './reference/fms-files.ts'
 import { hotFolderPage } from './reference/hot-folder.ts'
 import { openHouse } from './reference/house.ts'
 import { lifeCyclesPage } from './reference/life-cycles.ts'
@@ -40,6 +42,8 @@ async function makePages(): Promise<Map<string, string>> {
     'metrics.md': await metricsPage(sources),
     'sandbox-gateway.md': sandboxPage(),
     'hot-folder.md': hotFolderPage(),
+    'carrier-codes.md': carrierCodesPage(),
+    'fms-files.md': fmsFilesPage(),
   }
   const note = '<!-- Made by scripts/reference.ts from the code: `npm run -s reference` writes it anew. -->\n\n'
   return new Map([

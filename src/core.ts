@@ -47,6 +47,7 @@ import { openGateways } from './gateways.ts'
 import { roadsOf } from './road-service.ts'
 import { openPartnerExchange, type PartnerExchange } from './partner-exchange.ts'
 import { defineJobs } from './rounds.ts'
+import { carriersOf } from './track-carriers.ts'
 import { openTrackFeeds, type TrackFeeds } from './track-feeds.ts'
 import { defineTrackJobs } from './track-rounds.ts'
 import { openTrackWatch } from './track-watch.ts'
@@ -143,7 +144,7 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
     workers: Math.min(4, Math.max(1, availableParallelism() - 1)),
     ...roadsOf(config, metrics, log),
   })
-  const tracking = openTracking()
+  const tracking = openTracking({ carriers: carriersOf(config, databases, log) })
   const containers = openContainers({
     async findWaybills(scope, waybillIds) {
       const found = await databases.of('fulfilment').read(scope, (context) => fulfilment.waybillsById(context, waybillIds))
@@ -276,6 +277,7 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
       await Promise.all([partners.stop(), feeds.stop()])
       await queues.close()
       await runner.drain()
+      await tracking.desk?.idle()
       await jobs.close(config.stopWithinMs)
       await relay.close()
       await routing.runs.close()

@@ -12,6 +12,7 @@ import { bothTraffics, type Traffic } from '#platform/request-context.ts'
 import { houseScope } from './check.ts'
 import type { Core, Log } from './core.ts'
 import type { Engines } from './engines.ts'
+import { mountPublicPages } from './public-pages.ts'
 
 /** The HTTP server of a core: operations, pages, and the public page of a parcel. */
 export interface Server {
@@ -86,11 +87,10 @@ export async function openServer({
       return { process: stopping ? 'is stopping' : isStarting() ? 'is starting' : null, ...Object.fromEntries(found.flat()) }
     },
   })
-  app.get<{ Params: { token: string } }>('/t/:token', async (request, reply) => {
-    const live = { traffic: 'live', rehearsalId: null } as const
-    const page = await core.databases.of('tracking').read(live, (context) => core.tracking.publicPage(context, request.params.token))
-    return reply.code(page.status).headers(page.headers).send(page.body)
-  })
+  const publicPages = mountPublicPages(app, { tracking: core.tracking, database: core.databases.of('tracking'), log })
+  core.metrics.gauge('tracking_pages_open', 'Public pages of parcels that are open and kept up to date, in this process.', [], () =>
+    Promise.resolve([{ traffic: 'live' as const, labels: {}, value: publicPages.count }]),
+  )
   app.get('/', async (_request, reply) => reply.redirect('/docs'))
   await app.listen({ host: config.httpHost, port: config.httpPort })
   const { port } = app.server.address() as AddressInfo
@@ -98,6 +98,7 @@ export async function openServer({
     url: `http://${config.httpHost.includes(':') ? `[${config.httpHost}]` : config.httpHost}:${port}`,
     async close() {
       stopping = true
+      publicPages.close()
       // A connection whose request was under way at the stop is kept open by its client once it has its answer, for as long as
       // its keep-alive lasts: it is closed as soon as it is idle.
       const sweeping = setInterval(() => app.server.closeIdleConnections(), 50)

@@ -17,6 +17,7 @@ import { houseScope, lawsOf } from './check.ts'
 import { type Core, type CoreOptions, limitsOf } from './core.ts'
 import { openPartnerExchange } from './partner-exchange.ts'
 import { defineHouseJobs } from './rounds.ts'
+import { carriersOf } from './track-carriers.ts'
 import { openTrackFeeds } from './track-feeds.ts'
 import { defineTrackJobs } from './track-rounds.ts'
 import { openTrackWatch } from './track-watch.ts'
@@ -56,7 +57,7 @@ export async function openTrackCore({ config, engines, clock, log, traces }: Cor
     announced: (context, traffic) => later.relay?.kick(context, traffic),
     log: ({ error, ...at }) => log.warn({ err: error, ...at }, 'a database connection broke'),
   })
-  const tracking = openTracking()
+  const tracking = openTracking({ carriers: carriersOf(config, databases, log) })
   const messaging = openMessaging({
     database: databases.of('messaging'),
     randomBytes,
@@ -144,6 +145,7 @@ export async function openTrackCore({ config, engines, clock, log, traces }: Cor
       await Promise.all([partners.stop(), feeds.stop()])
       await queues.close()
       await runner.drain()
+      await tracking.desk?.idle()
       await jobs.close(config.stopWithinMs)
       await relay.close()
       await Promise.all([partners.close(), feeds.close()])

@@ -35,7 +35,7 @@ export function openHouse(): House {
     messaging: openMessaging({ database: silent('messaging'), randomBytes: () => Buffer.alloc(32), log: () => undefined }),
     fulfilment: openFulfilment(),
     routing: openRouting({ database: silent('routing') }),
-    tracking: openTracking(),
+    tracking: openTracking({ carriers: { carriers: [], secrets: new Map(), database: silent('tracking'), log: () => undefined } }),
     merchants: openMerchants({ keys: { issue: () => Promise.resolve(''), revoke: () => Promise.resolve(false) } }),
     portal: { operations: [...merchantOperations(() => Promise.resolve([])), ...previewOperations(() => Promise.resolve([]))] },
     warehousing: openWarehousing({ findPreparable: () => Promise.resolve(new Map()) }),

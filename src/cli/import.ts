@@ -16,7 +16,9 @@ import { systemContext } from '#platform/request-context.ts'
 import type { Core } from '../core.ts'
 import type { BrokenLine } from './csv-lines.ts'
 import { configOf, parse, reporter, table, UsageError, type Verb } from './command.ts'
+import { describeFms, openFmsOutcome } from './fms-outcome.ts'
 import { importContainers } from './import-containers.ts'
+import { importFms } from './import-fms.ts'
 import { importRoutingFile, importZoneFile, routingFiles } from './import-routing.ts'
 import { openOlistBank, type OlistBank, olistGateways } from './olist-bank.ts'
 import { isDrained, withCore } from './session.ts'
@@ -24,7 +26,7 @@ import { isDrained, withCore } from './session.ts'
 export const importVerb: Verb = {
   name: 'import',
   about:
-    'play recorded orders through the operations of a storefront, or take containers, zones, slots, quotas, vehicles, depots from a file',
+    'play recorded orders through the operations of a storefront, or take containers, zones, slots, quotas, vehicles, depots from a file, or the history of the fulfilment monolith',
   usage: [
     'throughline import olist DIR [--json]',
     '  DIR  a folder of the Olist Brazilian marketplace data set; it is read where it lies',
@@ -44,15 +46,23 @@ export const importVerb: Verb = {
     '  FILE  CSV in UTF-8 whose columns are the fields of the operation: slots and quotas have a column date, or a column weekday (mon … sun) for',
     '        what holds every week. A broken line fails alone.',
     '  JSON: lines, written, broken (line or number of the feature, field, code, detail). Exit code 1 when one is broken.',
+    '',
+    'throughline import fms DIR [--outcome FILE] [--json]',
+    '  DIR  a folder with shipments.csv and tracking.csv of the fulfilment monolith (docs/reference/fms-files.md): its history goes into tracking.',
+    '  What could not be taken, was taken with a change, or shows another status there than its events say goes into FILE (fms-outcome.csv), a',
+    '  line each. The same folder again changes nothing; stopped in the middle, it does what was left.',
+    '  JSON: shipments, events (lines, added, known, broken), noted, same, differences by kind. Exit code 1 when a line is broken.',
   ].join('\n'),
   async run(words) {
-    const flags = parse(words, {})
+    const flags = parse(words, { outcome: { type: 'string' } })
     const [kind, path, ...rest] = flags.positionals
-    const kinds = ['olist', 'containers', 'zones', ...Object.keys(routingFiles)]
+    const kinds = ['olist', 'fms', 'containers', 'zones', ...Object.keys(routingFiles)]
     if (kind === undefined || !kinds.includes(kind) || path === undefined || rest.length > 0)
       throw new UsageError(`import needs what and from where: one of ${kinds.join(', ')}, and a path`)
     const out = reporter(flags.flag('json'))
+    if (kind !== 'fms' && flags.text('outcome') !== undefined) throw new UsageError('--outcome goes with fms')
     if (kind === 'olist') return playFolder(path, out)
+    if (kind === 'fms') return fmsFolder(path, flags.text('outcome') ?? 'fms-outcome.csv', out)
     return kind === 'containers' ? registerFile(path, out) : routingFile(kind, path, out)
   },
 }
@@ -92,6 +102,23 @@ async function registerFile(path: string, out: Reporter): Promise<number> {
     out.say(`${lines} lines in ${seconds} s: ${created} containers registered, ${known} known before, ${broken.length} broken`)
     out.end(imported)
     return broken.length === 0 ? 0 : 1
+  })
+}
+
+async function fmsFolder(folder: string, outcomePath: string, out: Reporter): Promise<number> {
+  return withCore({ config: configOf(), clock: systemClock, say: out.say }, async ({ tracking, databases }) => {
+    const started = performance.now()
+    const outcome = await openFmsOutcome(outcomePath)
+    const database = databases.of('tracking')
+    const imported = await importFms({ tracking, database, folder, tell: outcome.tell }).finally(() => outcome.close())
+    const seconds = (performance.now() - started) / 1000
+    for (const line of describeFms(imported, outcome.examples)) out.say(line)
+    const lines = imported.shipments.lines + imported.events.lines
+    out.say(
+      `${lines} lines in ${seconds.toFixed(1)} s: ${Math.round(lines / Math.max(seconds, 0.001))} lines/s; the outcome is in ${outcomePath}`,
+    )
+    out.end(imported)
+    return imported.shipments.broken + imported.events.broken === 0 ? 0 : 1
   })
 }
 

@@ -24,8 +24,8 @@ type Deps = FlowDeps &
 export type TrackFlows = Pick<Deps, 'tracking' | 'messaging'>
 
 /** What tracking by itself has of them: nothing that another context of ours would begin. */
-export function openTrackFlows(_deps: TrackFlows): Consumer[] {
-  return []
+export function openTrackFlows(deps: TrackFlows): Consumer[] {
+  return eventToPartners(deps, ['tracking'])
 }
 
 /** All processes that span contexts, as consumers for the relay. */

@@ -3,13 +3,21 @@ import { accepted, type Outcome, refused } from '#kernel/outcome.ts'
 import { command, type Operation, query } from '#platform/operation.ts'
 import { publicEvents } from './fan-out.ts'
 import { secretOf } from './webhook-signature.ts'
-import { listDeliveries, listEndpoints, putEndpoints, replayDeliveries, rotateSecrets } from './webhook-store.ts'
+import { listDeliveries, listEndpoints, mostReplayed, putEndpoints, replayDeliveries, rotateSecrets } from './webhook-store.ts'
 
 const closed = { additionalProperties: false }
 const endpointId = Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,63}$', description: 'your name for it, such as erp-orders' })
 const when = Type.String({ format: 'date-time' })
 const eventTypes = Type.Array(Type.String({ minLength: 1, maxLength: 60 }), { minItems: 1, maxItems: 50, description: 'event types, or *' })
 const noEndpoint = (): Outcome<never> => refused('messaging.no_such_endpoint', 'There is no endpoint of this name.', '/endpointId')
+
+const key = Type.Union([Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }), Type.String({ minLength: 1, maxLength: 64 })])
+const values = Type.Optional(Type.Array(key, { minItems: 1, maxItems: 1_000 }))
+/** Fields that say what an event is about. An event that lacks one of them is not told to an endpoint that names it. */
+const only = Type.Object(
+  { orderId: values, orderRef: values, shipmentId: values, waybillId: values, milestone: values },
+  { ...closed, minProperties: 1, description: 'tell only of events whose payload has one of these values, in each of the fields named' },
+)
 
 /** Why an address can not be one of ours; plain HTTP only reaches this very machine, for trying out. */
 function problemOf({ url, eventTypes: types }: { url: string; eventTypes: readonly string[] }): Outcome<never> | undefined {
@@ -36,6 +44,7 @@ export const messagingOperations = ({ randomBytes }: { readonly randomBytes: (co
         url: Type.String({ minLength: 1, maxLength: 500 }),
         description: Type.Optional(Type.String({ maxLength: 200 })),
         eventTypes,
+        only: Type.Optional(only),
         active: Type.Optional(Type.Boolean({ description: 'true unless told; what is due waits while it is false' })),
       },
       closed,
@@ -56,6 +65,7 @@ export const messagingOperations = ({ randomBytes }: { readonly randomBytes: (co
         [...good.values()].map((input) => ({
           ...input,
           description: input.description ?? '',
+          only: input.only ?? null,
           active: input.active ?? true,
           secret: secretOf(randomBytes(32)),
         })),
@@ -108,6 +118,7 @@ export const messagingOperations = ({ randomBytes }: { readonly randomBytes: (co
           url: Type.String(),
           description: Type.String(),
           eventTypes,
+          only: Type.Union([only, Type.Null()]),
           active: Type.Boolean(),
           problem: Type.Union([Type.String(), Type.Null()]),
           createdAt: when,
@@ -187,7 +198,8 @@ export const messagingOperations = ({ randomBytes }: { readonly randomBytes: (co
     id: 'messaging.replay',
     context: 'messaging',
     audited: true,
-    summary: 'Send ended deliveries again under their own names: those named, those since an instant, or, with neither, the dead ones',
+    summary:
+      'Send ended deliveries again under their own names: those named, those since an instant or from a position, or, with none of these, the dead ones',
     input: Type.Object(
       {
         endpointId,
@@ -195,10 +207,21 @@ export const messagingOperations = ({ randomBytes }: { readonly randomBytes: (co
           Type.Array(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }), { minItems: 1, maxItems: 10_000 }),
         ),
         since: Type.Optional(when),
+        fromDelivery: Type.Optional(
+          Type.Integer({
+            minimum: 1,
+            maximum: Number.MAX_SAFE_INTEGER,
+            description: 'this delivery and all later ones, as messaging.list_deliveries numbers them',
+          }),
+        ),
       },
       closed,
     ),
-    output: Type.Object({ endpointId, replayed: Type.Integer({ description: 'at most 10,000; ask again for more' }) }),
+    output: Type.Object({
+      endpointId,
+      replayed: Type.Integer({ description: 'at most 10,000' }),
+      next: Type.Union([Type.Integer(), Type.Null()], { description: 'ask again from this delivery for the rest; null when that was all' }),
+    }),
     scopes: ['messaging:write'],
     http: { method: 'POST', path: '/v1/webhook-endpoints/:endpointId/replay', batchPath: null },
     batch: { largest: 8, longestWaitMs: 0 },
@@ -207,15 +230,20 @@ export const messagingOperations = ({ randomBytes }: { readonly randomBytes: (co
     errors: { 'messaging.no_such_endpoint': 404 },
     async body(context, asked) {
       const known = new Set((await listEndpoints(context)).map(({ id }) => id))
-      const outcomes: Outcome<{ endpointId: string; replayed: number }>[] = []
+      const outcomes: Outcome<{ endpointId: string; replayed: number; next: number | null }>[] = []
       for (const { input } of asked) {
         if (!known.has(input.endpointId)) {
           outcomes.push(noEndpoint())
           continue
         }
         const since = input.since === undefined ? null : new Date(input.since)
-        const rows = await replayDeliveries(context, input.endpointId, input.deliveryIds ?? null, since)
-        outcomes.push(accepted({ endpointId: input.endpointId, replayed: rows.length }))
+        const rows = await replayDeliveries(context, input.endpointId, {
+          ids: input.deliveryIds ?? null,
+          since,
+          from: input.fromDelivery ?? null,
+        })
+        const next = rows.length === mostReplayed ? Math.max(...rows.map(({ id }) => id)) + 1 : null
+        outcomes.push(accepted({ endpointId: input.endpointId, replayed: rows.length, next }))
       }
       return outcomes
     },

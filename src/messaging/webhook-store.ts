@@ -1,24 +1,29 @@
 import { type ReadContext, statement, type WriteContext } from '#platform/database.ts'
 
+/** By field of a payload, the values that an endpoint wants to hear about. Each field that is named must fit. */
+export type OnlyAbout = Readonly<Record<string, readonly (string | number)[]>>
+
 export interface Endpoint {
   readonly id: string
   readonly url: string
   readonly description: string
   readonly eventTypes: readonly string[]
+  readonly only: OnlyAbout | null
   readonly active: boolean
   readonly problem: string | null
   readonly createdAt: Date
 }
 
-const endpointColumns = `id, url, description, event_types as "eventTypes", active, problem, created_at as "createdAt"`
+const endpointColumns = `id, url, description, event_types as "eventTypes", only_about as only, active, problem, created_at as "createdAt"`
 
 const putEndpoint = statement<Endpoint & { isNew: boolean; secret: string }>(
   'messaging.put_endpoints',
-  `insert into messaging.endpoint (id, url, description, event_types, secret, active, created_at, changed_at)
-   select id, url, description, event_types::text[], secret, active, $7, $7
-   from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[]) as e (id, url, description, event_types, secret, active)
+  `insert into messaging.endpoint (id, url, description, event_types, secret, active, only_about, created_at, changed_at)
+   select id, url, description, event_types::text[], secret, active, only_about::json, $7, $7
+   from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[], $8::text[])
+     as e (id, url, description, event_types, secret, active, only_about)
    on conflict (id) do update set url = excluded.url, description = excluded.description, event_types = excluded.event_types,
-     active = excluded.active, problem = null, changed_at = excluded.changed_at
+     active = excluded.active, only_about = excluded.only_about, problem = null, changed_at = excluded.changed_at
    returning ${endpointColumns}, secret, created_at = changed_at as "isNew"`,
 )
 
@@ -27,6 +32,7 @@ export interface PutEndpoint {
   readonly url: string
   readonly description: string
   readonly eventTypes: readonly string[]
+  readonly only: OnlyAbout | null
   readonly active: boolean
 }
 
@@ -40,6 +46,7 @@ export function putEndpoints(context: WriteContext, asked: readonly (PutEndpoint
     asked.map((endpoint) => endpoint.secret),
     asked.map((endpoint) => endpoint.active),
     context.now,
+    asked.map((endpoint) => (endpoint.only === null ? null : JSON.stringify(endpoint.only))),
   ])
 }
 
@@ -60,9 +67,9 @@ const list = statement<Endpoint & { pending: number; dead: number }>(
 )
 export const listEndpoints = (context: ReadContext) => context.query(list)
 
-const active = statement<{ id: string; eventTypes: string[] }>(
+const active = statement<{ id: string; eventTypes: string[]; only: OnlyAbout | null }>(
   'messaging.active_endpoints',
-  `select id, event_types as "eventTypes" from messaging.endpoint where active`,
+  `select id, event_types as "eventTypes", only_about as only from messaging.endpoint where active`,
 )
 export const activeEndpoints = (context: ReadContext) => context.query(active)
 
@@ -158,18 +165,26 @@ const switchOff = statement(
 export const switchOffEndpoints = (context: WriteContext, ids: readonly string[], problem: string) =>
   context.query(switchOff, [ids, problem, context.now])
 
+/** In one call. */
+export const mostReplayed = 10_000
 const replay = statement<{ id: number }>(
   'messaging.replay_deliveries',
   `update messaging.delivery set state = 'pending', version = version + 1, attempts = 0, due_at = $4, ended_at = null
    where id = any(array(
      select id from messaging.delivery where endpoint_id = $1 and state <> 'pending'
-       and ($2::bigint[] is null or id = any($2)) and ($2::bigint[] is not null or $3::timestamptz is null and state = 'dead' or created_at >= $3)
-     order by id limit 10000))
+       and ($2::bigint[] is null or id = any($2))
+       and ($2::bigint[] is not null or $3::timestamptz is null and $5::bigint is null and state = 'dead' or created_at >= $3 or id >= $5)
+     order by id limit ${mostReplayed}))
    returning id`,
 )
-/** Sends ended deliveries of an endpoint again: those named, those since an instant, or, with neither, the dead ones. At most 10,000. */
-export const replayDeliveries = (context: WriteContext, endpointId: string, ids: readonly number[] | null, since: Date | null) =>
-  context.query(replay, [endpointId, ids, since, context.now])
+export interface Replayed {
+  readonly ids: readonly number[] | null
+  readonly since: Date | null
+  readonly from: number | null
+}
+/** Sends ended deliveries of an endpoint again: those named, those since an instant or from a position, or, with none, the dead ones. At most 10,000. */
+export const replayDeliveries = (context: WriteContext, endpointId: string, { ids, since, from }: Replayed) =>
+  context.query(replay, [endpointId, ids, since, context.now, from])
 
 export interface DeliveryView {
   readonly deliveryId: number

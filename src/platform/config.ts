@@ -105,6 +105,16 @@ export const configSchema = Type.Object(
       2,
       10_000,
     ),
+    carrierSecrets: Type.Optional(
+      text(
+        {
+          about: 'carriers whose webhooks are taken, each with the token or the key that it proves itself by',
+          expects: 'carrier:secret, separated by commas, each secret with at least 16 characters, such as dhl:…,fedex:…',
+          secret: 'whole',
+        },
+        '^(dhl|fedex|correios):[^,\\s]{16,}(,(dhl|fedex|correios):[^,\\s]{16,})*$',
+      ),
+    ),
     kafkaBrokers: Type.Optional(
       text(
         { about: 'brokers of a Kafka that streams are in; without it they are in PostgreSQL', expects: 'host:port, separated by commas' },

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { carrierMeaningOf } from './carriers/index.ts'
 import type { Milestone } from './fold.ts'
 
 /** What the codes of a source mean. Unknown codes get no milestone; they are kept and shown. */
@@ -51,9 +52,15 @@ const ownCodes: CodeTable = {
 export const tellsRecipients = (waybillState: string): boolean => Object.hasOwn(ownCodes, waybillState)
 
 export function milestoneOf(source: string, code: string): Milestone | null {
+  const meaning = carrierMeaningOf(source, code)
+  if (meaning !== undefined) return meaning.milestone
   const table = source === ownSource ? ownCodes : standardCodes
   return Object.hasOwn(table, code) ? (table[code] ?? null) : null
 }
+
+/** Whether a code is in a table, even where it moves nothing. */
+export const isKnownCode = (source: string, code: string): boolean =>
+  carrierMeaningOf(source, code) !== undefined || milestoneOf(source, code) !== null || (source === ownSource && tellsRecipients(code))
 
 /** Among facts of one second and rank: our own fleet first. */
 export function priorityOf(source: string): number {

@@ -1,8 +1,13 @@
 import type { ReadContext, WriteContext } from '#platform/database.ts'
+import { arrivalOperations } from './arrival-operations.ts'
+import { fitArrivalModel } from './arrivals.ts'
+import { CarrierDesk, type CarrierDeskOptions } from './carrier-desk.ts'
+import { carrierOperations } from './carrier-operations.ts'
 import { checkTracking } from './check.ts'
 import type { Milestone } from './fold.ts'
 import { operations } from './operations.ts'
-import { type Page, renderPage } from './public-page.ts'
+import { type Page, pageContent, renderPage } from './public-page.ts'
+import { publicVersions } from './public-versions.ts'
 import { comparePage, rebuildPage } from './rebuild.ts'
 import { recordFacts } from './record-facts.ts'
 import { type Movement, recordMovements } from './record-movements.ts'
@@ -11,9 +16,12 @@ import type { ReportedFact } from './reported-fact.ts'
 import { findShipments, type KeyKind, type KeysByKind } from './shipment-store.ts'
 import { sealSome } from './fold-shipments.ts'
 import { detachMonth, dropMonth, monthsOf, openMonths, takeMonthPage } from './months.ts'
-import { isToken, publicViewOf, shipmentsBy, type ShipmentView } from './shipment-view.ts'
+import { shipmentsBy, type ShipmentView } from './shipment-view.ts'
 import { type FedRecord, takeRecords } from './take-records.ts'
 
+export { type Judged, judgeArrivals, type JudgedTrip } from './arrival/judge.ts'
+export type { BrokenEvent, CarrierAdapter, CarrierEvent } from './carrier-adapter.ts'
+export { carrierCodes, carrierMeaningOf } from './carriers/index.ts'
 export type { LawReport } from './check.ts'
 export { type MilestoneReached, type MilestoneWithdrawn, trackingEventTypes } from './events.ts'
 export type { Milestone }
@@ -30,13 +38,21 @@ export type { KeyKind, KeysByKind, NumberKey } from './shipment-store.ts'
 export type { FedRecord, Taken } from './take-records.ts'
 export type { ShipmentView, TimelineEntry } from './shipment-view.ts'
 
+export interface TrackingOptions {
+  /** Without it no webhook of a carrier is taken. */
+  readonly carriers?: CarrierDeskOptions
+}
+
 /**
  * Tracking: where each shipment stands, from facts that come in any order and any number of copies. Every function works in the
  * transaction of the context it is given; repeating a command has no second effect.
  */
-export function openTracking() {
+export function openTracking({ carriers }: TrackingOptions = {}) {
+  const desk = carriers === undefined ? undefined : new CarrierDesk(carriers)
   return {
-    operations,
+    operations: [...operations, ...arrivalOperations, ...(desk === undefined ? [] : carrierOperations(desk))],
+    /** Takes webhooks of carriers; undefined where none is to be taken. */
+    desk,
     /** Follows waybills: `created` opens a shipment, later states become facts. A waybill's birth must come before its moves. */
     recordMovements: (context: WriteContext, movements: readonly Movement[]) => recordMovements(context, movements),
     /**
@@ -62,9 +78,20 @@ export function openTracking() {
     },
     /** The HTML page behind a public link; status 404 with a page that helps when there is none. */
     publicPage: async (context: ReadContext, token: string): Promise<Page> => {
-      const [view] = isToken(token) ? (await shipmentsBy(context, 'token', [token])).flat() : []
-      return renderPage(view === undefined ? undefined : publicViewOf(view))
+      // The version first: should a fact come in between, the page is told of it once too often and never once too little.
+      const [version] = (await publicVersions(context, [token])).values()
+      const [view] = version === undefined ? [] : (await shipmentsBy(context, 'token', [token])).flat()
+      return renderPage(view, version ?? 0)
     },
+    /** How often what each link shows has changed; links of nothing are left out. */
+    publicVersions: (context: ReadContext, tokens: readonly string[]) => publicVersions(context, tokens),
+    /** What pages that are open must show now, by link. */
+    publicContents: async (context: ReadContext, tokens: readonly string[]): Promise<Map<string, string>> => {
+      const found = await shipmentsBy(context, 'token', tokens)
+      return new Map(tokens.flatMap((token, index) => found[index]?.map((view) => [token, pageContent(view)] as const) ?? []))
+    },
+    /** Learns anew how long each stage takes; null while nothing has been delivered. */
+    fitArrivals: (context: WriteContext) => fitArrivalModel(context),
     /** Records facts of a stream; what can not be taken is kept with its reason. */
     takeRecords: (context: WriteContext, feed: string, records: readonly FedRecord[]) => takeRecords(context, feed, records),
     /** Makes the tables of this month and the next three; a round. Says how many are new. */

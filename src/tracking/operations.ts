@@ -24,6 +24,20 @@ const ShipmentOut = Type.Object(
     attempt: Type.Integer(),
     exception: Type.Union([Type.String(), Type.Null()]),
     late: Type.Integer(),
+    arrival: Type.Union([
+      Type.Object(
+        {
+          at: Type.String(),
+          from: Type.String(),
+          to: Type.String(),
+          cases: Type.Integer(),
+          basis: Type.String(),
+          model: Type.Integer(),
+        },
+        exact,
+      ),
+      Type.Null(),
+    ]),
     timeline: Type.Array(
       Type.Object(
         {
@@ -47,6 +61,7 @@ const PublicOut = Type.Object(
   {
     state: State,
     attempt: Type.Integer(),
+    arrival: Type.Union([Type.Object({ at: Type.String(), from: Type.String(), to: Type.String() }, exact), Type.Null()]),
     timeline: Type.Array(
       Type.Object({ occurredAt: Type.String(), code: Type.String(), milestone: Milestone, place: Type.String() }, exact),
     ),
@@ -174,8 +189,8 @@ const publicGet = query({
     return asked.map(({ input }) => {
       const view = views.get(input.token)
       if (view === undefined) return refused('tracking.unknown_token', 'no parcel has this link; check that it is whole', '/token')
-      const { state, attempt, timeline } = publicViewOf(view)
-      return accepted({ state, attempt, timeline: timeline.map((entry) => ({ ...entry })) })
+      const { state, attempt, arrival, timeline } = publicViewOf(view)
+      return accepted({ state, attempt, arrival, timeline: timeline.map((entry) => ({ ...entry })) })
     })
   },
 })

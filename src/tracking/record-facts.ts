@@ -2,7 +2,7 @@ import { accepted, type Outcome, refused } from '#kernel/outcome.ts'
 import type { WriteContext } from '#platform/database.ts'
 import type { NewEvent } from '#platform/events.ts'
 import { type MilestoneReached, type MilestoneWithdrawn, trackingEventTypes } from './events.ts'
-import { milestoneOf, ownSource, tellsRecipients } from './fact.ts'
+import { isKnownCode } from './fact.ts'
 import { lockNamed } from './find-shipments.ts'
 import { append, canAppend, type Milestone, type Standing } from './fold.ts'
 import { foldShipments } from './fold-shipments.ts'
@@ -60,7 +60,7 @@ export async function recordFacts(
     if (!outcome.ok) return outcome
     const { id, shipmentId, source, code, voids } = outcome.value
     const { state } = standings.get(shipmentId) ?? (shipments.get(shipmentId) as Shipment).standing
-    const codeKnown = voids !== null || milestoneOf(source, code) !== null || (source === ownSource && tellsRecipients(code))
+    const codeKnown = voids !== null || isKnownCode(source, code)
     // Of two copies in one batch the first one added it.
     return accepted({ shipmentId, factId: id, state, added: firstToTell.delete(toldKey(outcome.value)), codeKnown })
   })

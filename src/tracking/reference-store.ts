@@ -124,7 +124,11 @@ const updateRegistered = statement(
      promised_at = coalesce(asked.promised_at, shipment.promised_at), registered_at = coalesce(shipment.registered_at, $7),
      version = version + 1
    from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
-     as asked (id, order_id, order_ref, lane_from, lane_to, promised_at) where shipment.id = asked.id`,
+     as asked (id, order_id, order_ref, lane_from, lane_to, promised_at)
+   where shipment.id = asked.id and (shipment.registered_at is null
+     or (coalesce(asked.order_id, shipment.order_id), coalesce(asked.order_ref, shipment.order_ref), coalesce(asked.lane_from, shipment.lane_from),
+         coalesce(asked.lane_to, shipment.lane_to), coalesce(asked.promised_at, shipment.promised_at))
+       is distinct from (shipment.order_id, shipment.order_ref, shipment.lane_from, shipment.lane_to, shipment.promised_at))`,
 )
 
 export interface RegisteredAs {

@@ -1,4 +1,5 @@
 import type { ReadContext } from '#platform/database.ts'
+import { arrivalsOf, type ArrivalView } from './arrivals.ts'
 import { compareKeys, type Milestone, sortKeyOf } from './fold.ts'
 import { numbersOf, type Reference } from './reference-store.ts'
 import { findShipments, type KeyKind, type KeysByKind, type Shipment } from './shipment-store.ts'
@@ -40,6 +41,8 @@ export interface ShipmentView {
   readonly exception: string | null
   /** Facts kept but not counted: out of order, or after the end. */
   readonly late: number
+  /** When it is expected, from history; null where history says nothing, and once it has come or goes back. */
+  readonly arrival: ArrivalView | null
   readonly timeline: readonly TimelineEntry[]
 }
 
@@ -61,11 +64,15 @@ function timelineOf(facts: readonly StoredFact[]): TimelineEntry[] {
     }))
 }
 
-/** Views of shipments, with all their timelines and numbers in two reads that leave together. */
+/** Views of shipments, with all their timelines, numbers and estimates in a few reads for any number of them. */
 export async function viewShipments(context: ReadContext, shipments: readonly Shipment[]): Promise<ShipmentView[]> {
   const ids = [...new Set(shipments.map((shipment) => shipment.shipmentId))]
   const span = spanOf(shipments.map(({ standing }) => standing))
-  const [facts, numbers] = await Promise.all([factsOf(context, ids, span), numbersOf(context, ids)])
+  const [facts, numbers, arrivals] = await Promise.all([
+    factsOf(context, ids, span),
+    numbersOf(context, ids),
+    arrivalsOf(context, shipments),
+  ])
   return shipments.map(({ shipmentId, waybillId, orderId, orderRef, from, to, promisedAt, registered, token, standing }) => ({
     shipmentId,
     waybillId,
@@ -82,6 +89,7 @@ export async function viewShipments(context: ReadContext, shipments: readonly Sh
     attempt: standing.attempt,
     exception: standing.exception,
     late: standing.late,
+    arrival: arrivals.get(shipmentId) ?? null,
     timeline: timelineOf(facts.get(shipmentId) ?? []),
   }))
 }
@@ -101,6 +109,7 @@ export async function shipmentsBy<Kind extends KeyKind>(
 export interface PublicView {
   readonly state: Milestone
   readonly attempt: number
+  readonly arrival: { readonly at: string; readonly from: string; readonly to: string } | null
   readonly timeline: readonly {
     readonly occurredAt: string
     readonly code: string
@@ -109,9 +118,14 @@ export interface PublicView {
   }[]
 }
 
-export function publicViewOf({ state, attempt, timeline }: ShipmentView): PublicView {
+export function publicViewOf({ state, attempt, arrival, timeline }: ShipmentView): PublicView {
   const open = timeline.filter((entry) => !entry.voided && entry.code !== 'void')
-  return { state, attempt, timeline: open.map(({ occurredAt, code, milestone, place }) => ({ occurredAt, code, milestone, place })) }
+  return {
+    state,
+    attempt,
+    arrival: arrival === null ? null : { at: arrival.at, from: arrival.from, to: arrival.to },
+    timeline: open.map(({ occurredAt, code, milestone, place }) => ({ occurredAt, code, milestone, place })),
+  }
 }
 
 const tokenShape = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/

@@ -1,0 +1,76 @@
+import {
+  accepted,
+  atHub,
+  attempted,
+  cancelled,
+  type CodeTable,
+  created,
+  delivered,
+  exception,
+  inTransit,
+  kept,
+  outForDelivery,
+  returned,
+  returning,
+} from './code-table.ts'
+
+/**
+ * Correios: letters for the kind of list that a parcel was put on, and two digits that say what became of it there. BDE, BDI and BDR are the lists of what came back
+ * from delivery, by whom it was delivered; their digits mean the same.
+ */
+const broughtBack = {
+  '01': delivered('handed over'),
+  '70': delivered('handed over at a locker'),
+  '20': attempted('nobody was there'),
+  '02': attempted('nobody was there in the hours of the house'),
+  '35': attempted('nobody was there; a new round is tried'),
+  '04': exception('the recipient refused it'),
+  '06': exception('not known at this address'),
+  '07': exception('the address is not complete'),
+  '10': exception('the recipient has moved'),
+  '19': exception('the address does not exist'),
+  '09': exception('lost'),
+  '50': exception('robbed on the way'),
+  '51': exception('robbed at the post office'),
+  '52': exception('robbed with the delivery vehicle'),
+  '12': exception('damaged; can not be delivered'),
+  '22': returning('sent back to the sender'),
+  '26': returning('not fetched in time; sent back to the sender'),
+  '23': returned('handed back to the sender'),
+  '66': kept('late; the area has limits'),
+  '69': kept('late'),
+} as const
+const ofList = (list: string): CodeTable =>
+  Object.fromEntries(Object.entries(broughtBack).map(([digits, meaning]) => [`${list}/${digits}`, meaning]))
+
+export const correiosCodes: CodeTable = {
+  'PO/01': accepted('posted'),
+  'PO/09': accepted('posted after the last collection'),
+  'CO/01': accepted('collected from the sender'),
+  'PAR/15': inTransit('arrived in Brazil'),
+  'PAR/16': atHub('with customs'),
+  'PAR/17': atHub('waits for duties to be paid'),
+  'RO/01': inTransit('sent on to another unit'),
+  'DO/01': inTransit('sent on to another unit'),
+  'DO/02': inTransit('sent on, on another way'),
+  'TRI/01': inTransit('sent on'),
+  'CAR/01': atHub('checked in at a unit'),
+  'OEC/01': outForDelivery('with the postman'),
+  'OEC/09': returning('on its way back to the sender'),
+  'LDI/01': kept('ready to be fetched at a post office'),
+  'LDI/02': kept('ready to be fetched at a post box'),
+  'LDE/01': kept('ready to be fetched'),
+  'FC/01': returning('sent back to the sender'),
+  'FC/05': returning('sent back to the sender at his wish'),
+  'FC/09': exception('lost'),
+  'EST/01': exception('was not found at the unit'),
+  'EST/05': exception('lost'),
+  'PMT/01': inTransit('on the way to an airport'),
+  'CD/01': atHub('at the distribution centre'),
+  'CMT/01': cancelled('the posting was called off'),
+  'BLQ/01': returning('blocked at the sender’s wish; goes back'),
+  'ET/01': created('a label was made'),
+  ...ofList('BDE'),
+  ...ofList('BDI'),
+  ...ofList('BDR'),
+}

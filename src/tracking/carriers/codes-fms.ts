@@ -1,0 +1,35 @@
+import {
+  accepted,
+  atHub,
+  attempted,
+  cancelled,
+  type CodeTable,
+  created,
+  delivered,
+  exception,
+  inTransit,
+  kept,
+  outForDelivery,
+  returned,
+  returning,
+} from './code-table.ts'
+
+/** Statuses of the fulfilment monolith that came before, in its spelling; `throughline import fms` brings its history in under this source. */
+export const fmsCodes: CodeTable = {
+  NEW: created('entered'),
+  CONFIRMED: accepted('confirmed by the warehouse'),
+  PICKED: accepted('picked and packed'),
+  MANIFESTED: kept('on a list for the carrier, not handed over'),
+  HANDED_OVER: inTransit('handed over to the carrier'),
+  IN_TRANSIT: inTransit('on its way'),
+  AT_HUB: atHub('scanned at a hub'),
+  OUT_FOR_DELIVERY: outForDelivery('on the van'),
+  NOT_HOME: attempted('nobody was there'),
+  DELIVERED: delivered('handed over to the recipient'),
+  DAMAGED: exception('damaged'),
+  LOST: exception('lost'),
+  ON_HOLD: kept('somebody in the office looks after it'),
+  RETURNING: returning('on its way back'),
+  RETURNED: returned('back at the warehouse'),
+  CANCELLED: cancelled('called off'),
+}
