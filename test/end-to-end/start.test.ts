@@ -54,7 +54,8 @@ describe('npm start', { timeout: 270_000 }, () => {
     await untilTrue(async () => (await call(`/v1/orders/${first.number}`)).body.state === 'delivered', 10_000, 'a delivered order')
     // The server tells each step, and the link that it prints opens.
     const [, link = ''] = await server.said(new RegExp(`${first.number}  follow it at (\\S+)`))
-    expect(await (await fetch(link)).text()).toContain('<h1>Delivered</h1>')
+    // Orders and tracking each follow waybills by themselves, so the page may be a moment behind.
+    await untilTrue(async () => (await (await fetch(link)).text()).includes('<h1>Delivered</h1>'), 5_000, 'a page that says delivered')
     await server.said(new RegExp(`${first.number}  waybill \\d+ delivered`))
   })
 
