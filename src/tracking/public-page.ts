@@ -51,7 +51,7 @@ const style = `
 @media (prefers-color-scheme: dark) { :root { --ink: #e8ecf1; --soft: #9aa6b5; --line: #37414e; --paper: #1b222b; --ground: #12171d; --lit: #3fbf9f; --glow: #17332d } }
 * { box-sizing: border-box }
 body { margin: 0; background: var(--ground); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; overflow-wrap: anywhere }
-main { max-width: 36rem; margin: 0 auto; padding: 1.5rem 1rem 3rem }
+main { max-width: 36rem; margin: 0 auto; padding: 1.5rem 1rem 0 }
 section { background: var(--paper); border: 1px solid var(--line); border-radius: 12px; padding: 1.25rem; margin-bottom: 1rem }
 h1 { font-size: 1.6rem; line-height: 1.2; margin: 0 0 .25rem }
 h2 { font-size: 1rem; margin: 0 0 .75rem }
@@ -70,7 +70,7 @@ p { margin: 0; color: var(--soft) }
 .past li:not(:last-child)::after { content: ""; position: absolute; left: 4px; top: 1.1rem; bottom: -.3rem; width: 2px; background: var(--line) }
 .past span { display: block }
 .past time, .past small { color: var(--soft); font-size: .875rem; font-variant-numeric: tabular-nums }
-.still { text-align: center; font-size: .8rem }
+.still { text-align: center; font-size: .8rem; padding-bottom: 2rem }
 `
 
 /**
