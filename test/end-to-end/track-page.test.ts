@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { mkdir } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openBrowser } from '#test/browser.ts'
 import { openWhole, type Whole } from '#test/whole.ts'
@@ -152,8 +154,10 @@ test('a browser shows the page without a script, and with it keeps it up to date
   await page?.close()
 }, 60_000)
 
-test('a server that stops ends its streams at once instead of waiting for them', async () => {
+test('a server that stops ends its streams at once, and waits for no connection that a browser opened ahead of need', async () => {
   const other = await openWhole()
+  const ahead = connect(Number(new URL(other.server.url).port), '127.0.0.1')
+  await once(ahead, 'connect')
   const { body } = await other.call('POST', '/v1/track/shipments', { numbers: [{ carrier: 'fedex', number: 'STOP1' }] })
   const response = await fetch(`${other.server.url}${(body as { publicPath: string }).publicPath}/live`)
   const ended = response.text()
@@ -161,4 +165,5 @@ test('a server that stops ends its streams at once instead of waiting for them',
   await other.close()
   expect(performance.now() - started).toBeLessThan(10_000)
   expect(await ended).toContain('retry: 3000')
+  ahead.destroy()
 }, 60_000)
