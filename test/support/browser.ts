@@ -21,7 +21,11 @@ const paths = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/googl
 /** Undefined where the machine has no Chromium. `script: false` is a reader who has switched scripts off. */
 export async function openBrowser({ script = true } = {}): Promise<BrowserPage | undefined> {
   const program = paths.find((path) => existsSync(path))
-  if (program === undefined) return undefined
+  if (program === undefined) {
+    // CI must not pass because it could not look.
+    if (process.env['CI'] === 'true') throw new Error('chromium is missing: .ci/run installs it')
+    return undefined
+  }
   const profile = await mkdtemp(join(tmpdir(), 'throughline-browser-'))
   const child = spawn(
     program,
