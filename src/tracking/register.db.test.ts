@@ -275,3 +275,14 @@ it('says what is wrong with each entry, and takes the rest', async () => {
   ])
   expect(await byNumber('B1')).toMatchObject([{ state: 'created', timeline: [{ code: 'never_heard_of', milestone: null }] }])
 })
+
+it('keeps records of a stream that can not be taken, whatever is in them', async () => {
+  const good = JSON.stringify({ carrier, number: 'F1', code: 'accepted', occurredAt: new Date(start).toISOString(), source: 'posta' })
+  // The reasons quote the record: V8 the text that is no JSON, the validation the name of a field.
+  const bodies = ['\u0000abc', '\ud83d', '{"a\\u0000b": 1}', '{"a\\u0000b": "\\u0000"}', good]
+  const records = bodies.map((body, index) => ({ position: `0/${index}`, body }))
+  expect(await write((context) => tracking.takeRecords(context, 'odd', records))).toMatchObject({ added: 1, refused: 4 })
+  const admin = await t.admin('live')
+  const { rows } = await admin.query(`select position from tracking.refused_fact where feed = 'odd' order by position`)
+  expect(rows.map(({ position }) => position)).toEqual(['0/0', '0/1', '0/2', '0/3'])
+})

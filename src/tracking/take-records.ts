@@ -46,10 +46,11 @@ export async function takeRecords(context: WriteContext, feed: string, records: 
     context.defer(keepRefused, [
       feed,
       bad.map(({ position }) => position),
-      bad.map(({ body }) => body.replaceAll('\u0000', '\uFFFD').toWellFormed().slice(0, 10_000)),
+      bad.map(({ body }) => storable(body.slice(0, 10_000))),
       bad.map(({ code }) => code),
-      bad.map(({ field = '' }) => field),
-      bad.map(({ detail }) => detail),
+      // Both may quote the record: the name of a field, the place where it stopped to be JSON.
+      bad.map(({ field = '' }) => storable(field.slice(0, 1_000))),
+      bad.map(({ detail }) => storable(detail.slice(0, 1_000))),
       context.now,
     ])
   }
@@ -62,6 +63,9 @@ export async function takeRecords(context: WriteContext, feed: string, records: 
     unknownCodes: good.filter((fact) => fact.added && !fact.codeKnown).length,
   }
 }
+
+/** What is kept must be kept: a record that PostgreSQL will not hold would come again for ever, and all behind it wait. */
+const storable = (text: string): string => text.replaceAll('\u0000', '\uFFFD').toWellFormed()
 
 function factIn(body: string): Outcome<ReportedFact> {
   let value: unknown
@@ -79,6 +83,6 @@ function factIn(body: string): Outcome<ReportedFact> {
 function unstorableIn(value: unknown): string | undefined {
   if (typeof value !== 'object' || value === null) return undefined
   for (const [name, text] of Object.entries(value))
-    if (typeof text === 'string' && (text.includes('\u0000') || !text.isWellFormed())) return `/${name.toWellFormed()}`
+    if (typeof text === 'string' && (text.includes('\u0000') || !text.isWellFormed())) return `/${name}`
   return undefined
 }
