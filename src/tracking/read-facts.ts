@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox'
 import { accepted, type Outcome, refused } from '#kernel/outcome.ts'
+import { instantIn } from '#kernel/time.ts'
 import { compileValidation } from '#platform/aspects/validation.ts'
 import { ownSource } from './fact.ts'
 import type { ReportedFact } from './reported-fact.ts'
@@ -29,8 +30,8 @@ export const FactIn = Type.Object(
 
 /** What the schema can not say of a fact. */
 export function reportedFact({ occurredAt, ...rest }: Static<typeof FactIn>): Outcome<ReportedFact> {
-  const at = new Date(occurredAt)
-  if (Number.isNaN(at.getTime())) return refused('tracking.not_an_instant', `${occurredAt} is no instant that exists`, '/occurredAt')
+  const at = instantIn(occurredAt)
+  if (at === undefined) return refused('tracking.not_an_instant', `${occurredAt} is no instant that exists`, '/occurredAt')
   // Our own fleet's facts come from fulfilment's events; a caller that took its name would outrank all others.
   if (rest.source === ownSource)
     return refused('tracking.own_source', `the source "${ownSource}" is our own fleet; use waybills.update`, '/source')
