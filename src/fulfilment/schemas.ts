@@ -130,9 +130,7 @@ export function viewOf(waybill: StoredWaybill): Static<typeof WaybillView> {
 /** An instant of an input; the pattern lets 2026-13-45T99:00:00Z pass, and such an entry fails alone. */
 export function instantOf(text: string, field: string): Outcome<Date> {
   const at = instantIn(text)
-  return at === undefined
-    ? refused('fulfilment.not_an_instant', `${text} is no instant that exists`, field)
-    : { ok: true, value: at }
+  return at === undefined ? refused('fulfilment.not_an_instant', `${text} is no instant that exists`, field) : { ok: true, value: at }
 }
 
 /** Runs a set-based function for the entries that can be run, and puts the failures of the others back into their places. */

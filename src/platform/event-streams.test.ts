@@ -62,9 +62,14 @@ describe('streams of server-sent events', () => {
     const opened = new EventStreams({ most: 1, mostPerKey: 1, heartbeatMs: 60_000, longestMs: 60_000 })
     streams = opened
     const gone = await new Promise<ServerResponse>((resolve) => {
-      server = createServer((_request, response) => response.once('close', () => resolve(response)))
-      server.on('request', (request) => request.socket.destroy())
-      server.listen(0, '127.0.0.1', () => get({ port: (server?.address() as AddressInfo).port, agent: false }).on('error', () => undefined))
+      const hung = createServer((request, response) => {
+        response.once('close', () => resolve(response))
+        request.socket.destroy()
+      })
+      server = hung
+      hung.listen(0, '127.0.0.1', () => {
+        get({ port: (hung.address() as AddressInfo).port, agent: false }).on('error', () => undefined)
+      })
     })
     opened.open('/a', gone, 1_000).send('1', 'too late')
     expect([opened.count, opened.keys(), opened.hasRoom('/a')]).toEqual([0, [], true])
