@@ -74,15 +74,5 @@ function factIn(body: string): Outcome<ReportedFact> {
   } catch (error) {
     return refused('tracking.not_json', `the record is not JSON: ${error instanceof Error ? error.message : 'unreadable'}`, '')
   }
-  const field = unstorableIn(value)
-  if (field !== undefined) return refused('tracking.unstorable_text', 'text can not hold U+0000 or half of a surrogate pair', field)
   return readFacts([value])[0] as Outcome<ReportedFact>
-}
-
-/** HTTP refuses such text before anybody sees it; a stream has no such gate. */
-function unstorableIn(value: unknown): string | undefined {
-  if (typeof value !== 'object' || value === null) return undefined
-  for (const [name, text] of Object.entries(value))
-    if (typeof text === 'string' && (text.includes('\u0000') || !text.isWellFormed())) return `/${name}`
-  return undefined
 }
