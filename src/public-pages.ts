@@ -74,27 +74,31 @@ export function mountPublicPages(app: FastifyInstance, options: PublicPagesOptio
     const page = await database.read(live, (context) => tracking.publicPage(context, request.params.token))
     return reply.code(page.status).headers(page.headers).send(page.body)
   })
-  app.get<{ Params: { token: string }; Querystring: Record<string, unknown> }>('/t/:token/live', async (request, reply) => {
-    const { token } = request.params
-    const [version] = (await database.read(live, (context) => tracking.publicVersions(context, [token]))).values()
-    // 204 ends a stream for good: its reader does not come again.
-    if (version === undefined) return reply.code(204).send()
-    if (!streams.hasRoom(token)) return reply.code(503).header('retry-after', '60').send()
-    // A reader that was cut off says what it had; one that has just loaded its page says it in the address.
-    const had = request.headers['last-event-id'] ?? request.query['since']
-    reply.hijack()
-    const stream = streams.open(token, reply.raw, readerRetryMs)
-    if (!sent.has(token)) sent.set(token, version)
-    if (had !== String(version)) {
-      const content = await database
-        .read(live, (context) => tracking.publicContents(context, [token]))
-        .catch(() => new Map<string, string>())
-      const now = content.get(token)
-      if (now !== undefined) stream.send(String(version), now)
-    }
-    if (timer === undefined) next()
-    return reply
-  })
+  app.get<{ Params: { token: string }; Querystring: Record<string, unknown> }>(
+    '/t/:token/live',
+    { exposeHeadRoute: false },
+    async (request, reply) => {
+      const { token } = request.params
+      const [version] = (await database.read(live, (context) => tracking.publicVersions(context, [token]))).values()
+      // 204 ends a stream for good: its reader does not come again.
+      if (version === undefined) return reply.code(204).send()
+      if (!streams.hasRoom(token)) return reply.code(503).header('retry-after', '60').send()
+      // A reader that was cut off says what it had; one that has just loaded its page says it in the address.
+      const had = request.headers['last-event-id'] ?? request.query['since']
+      reply.hijack()
+      const stream = streams.open(token, reply.raw, readerRetryMs)
+      if (!sent.has(token)) sent.set(token, version)
+      if (had !== String(version)) {
+        const content = await database
+          .read(live, (context) => tracking.publicContents(context, [token]))
+          .catch(() => new Map<string, string>())
+        const now = content.get(token)
+        if (now !== undefined) stream.send(String(version), now)
+      }
+      if (timer === undefined) next()
+      return reply
+    },
+  )
 
   return {
     get count() {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { ReportedFact } from '#tracking'
 import { openTracking } from '#tracking'
+import { archiveVerb } from './archive.ts'
 import { openTestDatabases, type TestDatabases } from '#test/databases.ts'
 
 let t: TestDatabases
@@ -50,6 +51,15 @@ it('puts a month away without moving a shipment, and a late fact of it changes n
   await record(fact('returning', '2026-01-31T10:00:00Z'), fact('delivered', '2026-02-02T12:00:00Z'))
   expect(await view()).toMatchObject({ state: 'delivered', attempt: 2, leg: 1 })
   await record(fact('at_hub', '2026-01-06T08:00:00Z', { number: 'OLD2' }))
+  // Its number turns out to be that of a parcel that was registered as another: what its files came to goes along.
+  await record(fact('accepted', '2026-02-01T06:00:00Z', { number: 'OLD3' }))
+  const register = (...numbers: string[]) =>
+    database.write(t.live, (context) =>
+      tracking.registerShipments(context, [{ numbers: numbers.map((number) => ({ carrier: 'posta', number })) }]),
+    )
+  await register('OLD3')
+  await register('OLD3', 'OLD1')
+  expect(await view()).toMatchObject({ registered: true, state: 'delivered', attempt: 2, leg: 1 })
   const laws = await database.survey(t.live, (context) => tracking.check(context))
   expect(laws.filter(({ broken }) => broken > 0)).toEqual([])
   expect(await database.read(t.live, (context) => tracking.months.list(context))).toContainEqual({
@@ -57,4 +67,8 @@ it('puts a month away without moving a shipment, and a late fact of it changes n
     kept: 'filed',
     file: 'a.parquet',
   })
+})
+
+it('puts away no month that goes on', async () => {
+  await expect(archiveVerb.run(['tracking', '--before', '2099-01'])).rejects.toThrow('only months that are over')
 })

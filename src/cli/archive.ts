@@ -39,6 +39,9 @@ export const archiveVerb: Verb = {
     const before = flags.text('before') ?? ''
     const shipmentId = flags.number('shipment', 0)
     if (what === 'tracking' && !/^\d{4}-(0[1-9]|1[0-2])$/.test(before)) throw new UsageError('--before must be a month such as 2026-03')
+    // A month that goes on would be sealed up to its end, for good, and what happens in it from now on would move nothing.
+    if (what === 'tracking' && before > systemClock.now().toISOString().slice(0, 7))
+      throw new UsageError(`--before is ${before}: only months that are over can be put away`)
     if (what === 'show' && !(shipmentId > 0)) throw new UsageError('--shipment must be the id of a shipment')
     if (what !== 'tracking' && what !== 'show') throw new UsageError('archive needs what: tracking or show')
     return withTrackCore({ config, clock: systemClock, say: () => undefined }, async (core) => {

@@ -1,4 +1,5 @@
 import { accepted, type Outcome, refused } from '#kernel/outcome.ts'
+import { instantIn } from '#kernel/time.ts'
 import { statement, type WriteContext } from '#platform/database.ts'
 import { findContainers, unknownContainer } from './container-store.ts'
 import { secondOf } from './containment-store.ts'
@@ -31,18 +32,12 @@ const instantPattern = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\
 
 /** The instant that a text names, or what is wrong with it. */
 export function instantOf(text: string, now: Date): Date | { readonly code: string; readonly detail: string } {
-  const instant = new Date(instantPattern.test(text) && isDay(text) ? text : Number.NaN)
-  if (Number.isNaN(instant.getTime()))
+  const instant = instantPattern.test(text) ? instantIn(text) : undefined
+  if (instant === undefined)
     return { code: 'containers.not_an_instant', detail: `"${text}" is no instant with its zone, such as 2026-03-02T09:00:00Z` }
   if (instant.getTime() > now.getTime() + farthestAheadMs)
     return { code: 'containers.in_the_future', detail: `${text} is more than a day ahead` }
   return instant
-}
-
-/** JavaScript takes 30 February for 2 March; we do not. */
-function isDay(text: string): boolean {
-  const day = Number(text.slice(8, 10))
-  return day <= 28 || new Date(`${text.slice(0, 10)}T00:00:00Z`).getUTCDate() === day
 }
 
 interface Row {

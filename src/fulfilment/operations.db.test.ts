@@ -48,7 +48,7 @@ it('updates a batch through the runner, each entry with its own outcome', async 
       { waybillId, to: 'picked', occurredAt: '2026-03-02T10:00:00+01:00' },
       { waybillId: 999_999, to: 'picked' },
       { waybillId, to: 'flown' },
-      { waybillId, to: 'packed', occurredAt: '2026-02-30T99:00:00Z' },
+      { waybillId, to: 'packed', occurredAt: '2026-02-30T09:00:00Z' },
       { waybillId, to: 'delivered', extra: 1 },
       { waybillId, to: 'packed', reason: 'all there' },
     ].map((input) => call(input)),

@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox'
 import { type Outcome, refused } from '#kernel/outcome.ts'
+import { instantIn } from '#kernel/time.ts'
 import { holdKinds } from './holds.ts'
 import { waybillStates } from './lifecycle.ts'
 import type { StoredWaybill } from './waybill-store.ts'
@@ -128,10 +129,8 @@ export function viewOf(waybill: StoredWaybill): Static<typeof WaybillView> {
 
 /** An instant of an input; the pattern lets 2026-13-45T99:00:00Z pass, and such an entry fails alone. */
 export function instantOf(text: string, field: string): Outcome<Date> {
-  const at = new Date(text)
-  return Number.isNaN(at.getTime())
-    ? refused('fulfilment.not_an_instant', `${text} is no instant that exists`, field)
-    : { ok: true, value: at }
+  const at = instantIn(text)
+  return at === undefined ? refused('fulfilment.not_an_instant', `${text} is no instant that exists`, field) : { ok: true, value: at }
 }
 
 /** Runs a set-based function for the entries that can be run, and puts the failures of the others back into their places. */

@@ -18,3 +18,11 @@ export class SettableClock implements Clock {
     this.#now = now
   }
 }
+
+/** The instant that an ISO text names; undefined where no calendar or clock has it. JavaScript takes 30 February for 2 March; we do not. */
+export function instantIn(text: string): Date | undefined {
+  const instant = new Date(text)
+  const day = Number(text.slice(8, 10))
+  const isDay = day <= 28 || new Date(`${text.slice(0, 10)}T00:00:00Z`).getUTCDate() === day
+  return isDay && !Number.isNaN(instant.getTime()) ? instant : undefined
+}

@@ -220,7 +220,10 @@ export const messagingOperations = ({ randomBytes }: { readonly randomBytes: (co
     output: Type.Object({
       endpointId,
       replayed: Type.Integer({ description: 'at most 10,000' }),
-      next: Type.Union([Type.Integer(), Type.Null()], { description: 'ask again from this delivery for the rest; null when that was all' }),
+      next: Type.Union([Type.Integer(), Type.Null()], {
+        description:
+          'ask again from this delivery for the rest; null when that was all, and for dead ones, where the same question again brings the rest',
+      }),
     }),
     scopes: ['messaging:write'],
     http: { method: 'POST', path: '/v1/webhook-endpoints/:endpointId/replay', batchPath: null },
@@ -242,7 +245,9 @@ export const messagingOperations = ({ randomBytes }: { readonly randomBytes: (co
           since,
           from: input.fromDelivery ?? null,
         })
-        const next = rows.length === mostReplayed ? Math.max(...rows.map(({ id }) => id)) + 1 : null
+        // The dead ones are due now and no more found: the same question finds the rest, and a position would bring all that were delivered along.
+        const byPosition = since !== null || input.fromDelivery !== undefined
+        const next = byPosition && rows.length === mostReplayed ? Math.max(...rows.map(({ id }) => id)) + 1 : null
         outcomes.push(accepted({ endpointId: input.endpointId, replayed: rows.length, next }))
       }
       return outcomes

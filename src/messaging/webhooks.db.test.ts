@@ -126,6 +126,27 @@ describe('webhooks out', () => {
     await close('falters')
   })
 
+  it('come back by replay in portions, and dead ones never with those that were delivered', async () => {
+    await open('full')
+    const admin = await t.admin('live')
+    await admin.query(
+      `insert into messaging.delivery (message_id, endpoint_id, event_type, event_key, body, state, created_at)
+       select 'msg_full_' || n, 'full', 'orders.placed', '1', '{}', case when n % 2 = 0 then 'dead' else 'delivered' end, now()
+       from generate_series(1, 20004) as n`,
+    )
+    expect(await run('messaging.replay', { endpointId: 'full' })).toMatchObject({ replayed: 10_000, next: null })
+    expect(await run('messaging.replay', { endpointId: 'full' })).toMatchObject({ replayed: 2, next: null })
+    await admin.query(`update messaging.delivery set state = 'delivered', due_at = null where endpoint_id = 'full'`)
+    const since = '2020-01-01T00:00:00Z'
+    const first = await run('messaging.replay', { endpointId: 'full', since })
+    expect(first).toMatchObject({ replayed: 10_000, next: expect.any(Number) })
+    const second = await run('messaging.replay', { endpointId: 'full', fromDelivery: first['next'] })
+    expect(second).toMatchObject({ replayed: 10_000, next: expect.any(Number) })
+    expect(await run('messaging.replay', { endpointId: 'full', fromDelivery: second['next'] })).toMatchObject({ replayed: 4, next: null })
+    await admin.query(`delete from messaging.delivery where endpoint_id = 'full'`)
+    await close('full')
+  })
+
   it('stop at an endpoint that is gone', async () => {
     await open('gone')
     answer = 410

@@ -1,4 +1,4 @@
-import { createServer, get, type IncomingMessage, type Server } from 'node:http'
+import { createServer, get, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { EventStreams, type EventStreamsOptions } from './event-streams.ts'
@@ -56,6 +56,23 @@ describe('streams of server-sent events', () => {
     await expect.poll(() => streams?.count).toBe(2)
     expect((await open('/a')).answer.statusCode).toBe(200)
     expect(streams?.keys().toSorted()).toEqual(['/a', '/b'])
+  })
+
+  it('take no place for a reader that went before they were opened', async () => {
+    const opened = new EventStreams({ most: 1, mostPerKey: 1, heartbeatMs: 60_000, longestMs: 60_000 })
+    streams = opened
+    const gone = await new Promise<ServerResponse>((resolve) => {
+      const hung = createServer((request, response) => {
+        response.once('close', () => resolve(response))
+        request.socket.destroy()
+      })
+      server = hung
+      hung.listen(0, '127.0.0.1', () => {
+        get({ port: (hung.address() as AddressInfo).port, agent: false }).on('error', () => undefined)
+      })
+    })
+    opened.open('/a', gone, 1_000).send('1', 'too late')
+    expect([opened.count, opened.keys(), opened.hasRoom('/a')]).toEqual([0, [], true])
   })
 
   it('say nothing now and then, and end after their longest time', async () => {

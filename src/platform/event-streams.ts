@@ -56,6 +56,9 @@ export class EventStreams {
 
   /** Answers with a stream; ask `hasRoom` first. */
   open(key: string, response: ServerResponse, retryMs: number): EventStream {
+    const stream = new Stream(key, response, performance.now() + this.#options.longestMs)
+    // Its reader went while a database was asked: that it closed has been told and is not told again, so its place would be taken for ever.
+    if (response.destroyed) return stream
     response.writeHead(200, {
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store',
@@ -64,7 +67,6 @@ export class EventStreams {
       'x-content-type-options': 'nosniff',
     })
     response.write(`retry: ${retryMs}\n\n`)
-    const stream = new Stream(key, response, performance.now() + this.#options.longestMs)
     const streams = this.#byKey.get(key) ?? new Set()
     this.#byKey.set(key, streams.add(stream))
     this.#count += 1

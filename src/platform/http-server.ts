@@ -70,8 +70,9 @@ export function openHttp(options: HttpOptions): FastifyInstance {
   void app.register(async (scope) => {
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => {
-      if (isUtf8(body as Buffer)) done(null, (body as Buffer).toString('utf8'))
-      else done(new BadBody('The body is not valid UTF-8.'))
+      if (!isUtf8(body as Buffer)) done(new BadBody('The body is not valid UTF-8.'))
+      else if ((body as Buffer).includes(0)) done(new BadBody('Text can not hold U+0000.'))
+      else done(null, (body as Buffer).toString('utf8'))
     })
     for (const operation of options.runner.operations) if (operation.http.raw) mount(scope, operation, options)
   })

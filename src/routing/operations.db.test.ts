@@ -119,3 +119,11 @@ it('sets up a city through the runner and answers where, when and on which truck
   expect(slots[0]).toMatchObject({ startsAt: '2026-03-03T13:00:00.000Z', open: true })
   expect(await run('assignments.retry', {})).toEqual({ ok: true, value: { tried: 0, assigned: 0, next: null } })
 })
+
+it('refuses goods that are ready at an instant that no clock has, each alone', async () => {
+  const outcomes = await runner.runMany(
+    'assignments.ready',
+    ['2026-03-03T23:59:60Z', '2026-03-03T08:00:00Z'].map((readyAt) => call({ waybillId: 999_999, readyAt })),
+  )
+  expect(outcomes.map((outcome) => (outcome.ok ? '' : outcome.error.code))).toEqual(['routing.not_an_instant', 'routing.unknown_waybill'])
+})

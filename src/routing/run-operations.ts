@@ -1,11 +1,12 @@
 import { type Static, Type } from 'typebox'
 import { accepted, type Outcome, refused } from '#kernel/outcome.ts'
+import { instantIn } from '#kernel/time.ts'
 import { command, type Operation, query } from '#platform/operation.ts'
 import { Code, type CurrentZones, exact, Id, isDate, LocalDate } from './capacity/index.ts'
 import { changeRoutes } from './change-routes.ts'
 import { compareRuns } from './compare-runs.ts'
 import { moveAssignments } from './move-assignments.ts'
-import { setReady } from './set-ready.ts'
+import { type ReadyWaybill, type SetReady, setReady } from './set-ready.ts'
 import { plansOf, runsById, type StoredRun } from './run-store.ts'
 import type { Runs } from './runs.ts'
 
@@ -179,13 +180,18 @@ export function runOperations(zones: CurrentZones, runs: Pick<Runs, 'start' | 's
     ...rare,
     http: { method: 'POST', path: '/v1/assignments/ready', batchPath: '/v1/assignments/ready/batch' },
     idempotency: 'inherent',
-    errors: { 'routing.unknown_waybill': 404, 'routing.route_not_open': 409, 'routing.too_late': 409 },
+    errors: { 'routing.unknown_waybill': 404, 'routing.route_not_open': 409, 'routing.too_late': 409, 'routing.not_an_instant': 422 },
     body: async (context, asked) => {
-      const outcomes = await setReady(
-        context,
-        asked.map(({ input: { waybillId, readyAt } }) => ({ waybillId, readyAt: readyAt === null ? null : new Date(readyAt) })),
-        zones,
-      )
+      // The format of the schema lets a leap second pass, which Date does not know.
+      const read = asked.map(({ input: { waybillId, readyAt } }): Outcome<SetReady> => {
+        const at = readyAt === null ? null : instantIn(readyAt)
+        return at === undefined
+          ? refused('routing.not_an_instant', `${readyAt} is no instant that exists`, '/readyAt')
+          : accepted({ waybillId, readyAt: at })
+      })
+      const commands = read.flatMap((one) => (one.ok ? one.value : []))
+      const done = (await setReady(context, commands, zones)).values()
+      const outcomes = read.map((one) => (one.ok ? (done.next().value as Outcome<ReadyWaybill>) : one))
       return outcomes.map((outcome) =>
         outcome.ok
           ? accepted({

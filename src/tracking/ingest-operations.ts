@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import { accepted, type Outcome, refused } from '#kernel/outcome.ts'
+import { instantIn } from '#kernel/time.ts'
 import { command, type Operation } from '#platform/operation.ts'
 import { FactIn, readFacts, reportedFact } from './read-facts.ts'
 import { recordFacts, type RecordedFact } from './record-facts.ts'
@@ -118,8 +119,8 @@ const register = command({
   body: async (context, asked) => {
     const read = asked.map(({ input: { promisedAt, ...rest } }): Outcome<RegisterShipment> => {
       if (promisedAt === undefined) return accepted(rest)
-      const at = new Date(promisedAt)
-      if (Number.isNaN(at.getTime())) return refused('tracking.not_an_instant', `${promisedAt} is no instant that exists`, '/promisedAt')
+      const at = instantIn(promisedAt)
+      if (at === undefined) return refused('tracking.not_an_instant', `${promisedAt} is no instant that exists`, '/promisedAt')
       return accepted({ ...rest, promisedAt: at })
     })
     const done = await registerShipments(

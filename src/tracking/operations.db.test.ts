@@ -70,3 +70,18 @@ it('shows the same shipment by its id, its waybill, its order and its public lin
   expect(await run('tracking.public', { token: 'nobody' }, [])).toMatchObject({ ok: false, error: { code: 'tracking.unknown_token' } })
   expect(await run('tracking.get', { shipmentId: 1 }, [])).toMatchObject({ ok: false })
 })
+
+it('takes the good facts of a message that has text in it which can not be stored, and names the others', async () => {
+  const fact = { carrier: 'posta', number: 'ODD1', code: 'accepted', occurredAt: '2026-03-01T09:00:00Z', source: 'post' }
+  const events = [fact, { ...fact, detail: 'a\u0000b' }, { ...fact, code: 'at_hub', place: '\ud83d' }]
+  expect(await run('tracking.ingest_many', { events })).toMatchObject({
+    ok: true,
+    value: {
+      added: 1,
+      refused: [
+        { index: 1, field: '/detail', code: 'tracking.unstorable_text' },
+        { index: 2, field: '/place', code: 'tracking.unstorable_text' },
+      ],
+    },
+  })
+})

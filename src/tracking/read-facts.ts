@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox'
 import { accepted, type Outcome, refused } from '#kernel/outcome.ts'
+import { instantIn } from '#kernel/time.ts'
 import { compileValidation } from '#platform/aspects/validation.ts'
 import { ownSource } from './fact.ts'
 import type { ReportedFact } from './reported-fact.ts'
@@ -29,8 +30,8 @@ export const FactIn = Type.Object(
 
 /** What the schema can not say of a fact. */
 export function reportedFact({ occurredAt, ...rest }: Static<typeof FactIn>): Outcome<ReportedFact> {
-  const at = new Date(occurredAt)
-  if (Number.isNaN(at.getTime())) return refused('tracking.not_an_instant', `${occurredAt} is no instant that exists`, '/occurredAt')
+  const at = instantIn(occurredAt)
+  if (at === undefined) return refused('tracking.not_an_instant', `${occurredAt} is no instant that exists`, '/occurredAt')
   // Our own fleet's facts come from fulfilment's events; a caller that took its name would outrank all others.
   if (rest.source === ownSource)
     return refused('tracking.own_source', `the source "${ownSource}" is our own fleet; use waybills.update`, '/source')
@@ -41,5 +42,14 @@ const validate = compileValidation(FactIn)
 
 /** Facts out of anything: each is judged by itself, so that one of a wrong shape does not take the others along. */
 export function readFacts(given: readonly unknown[]): Outcome<ReportedFact>[] {
-  return given.map((each) => validate(each) ?? reportedFact(each as Static<typeof FactIn>))
+  return given.map((each) => unstorable(each) ?? validate(each) ?? reportedFact(each as Static<typeof FactIn>))
+}
+
+/** HTTP refuses such text before anybody sees it; streams and messages have no such gate, and one such fact would take its whole message along. */
+function unstorable(value: unknown): Outcome<never> | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  for (const [name, text] of Object.entries(value))
+    if (typeof text === 'string' && (text.includes('\u0000') || !text.isWellFormed()))
+      return refused('tracking.unstorable_text', 'text can not hold U+0000 or half of a surrogate pair', `/${name}`)
+  return undefined
 }

@@ -33,31 +33,33 @@ export async function shipmentsOfNumbers(context: ReadContext, references: reado
   return new Map(rows.map((row) => [nameOf(row), row.shipment_id]))
 }
 
-const insertReferences = statement(
+const insertReferences = statement<ReferenceRow>(
   'tracking.insert_references',
   `with asked as (
      select * from unnest($1::text[], $2::text[], $3::bigint[]) as asked (carrier, number, shipment_id)
    ), named as (
      insert into tracking.reference (carrier, number, shipment_id)
      select carrier, number, shipment_id from asked order by carrier, number
-     on conflict do nothing returning shipment_id
+     on conflict do nothing returning carrier, number, shipment_id
+   ), opened as (
+     insert into tracking.shipment (id, state, projection, created_at)
+     select shipment_id, 'created', $5::json, $6::timestamptz from (select distinct shipment_id from named) as opened
+     where shipment_id = any($4::bigint[])
    )
-   insert into tracking.shipment (id, state, projection, created_at)
-   select shipment_id, 'created', $5::json, $6::timestamptz from (select distinct shipment_id from named) as opened
-   where shipment_id = any($4::bigint[])`,
+   select carrier, number, shipment_id from named`,
 )
 
 /**
  * Gives numbers to shipments; those that have one already keep it. A shipment of `fresh` is opened when it got a number, and not when
- * another caller was first with all of them. Who inserts does so in the order of carrier and number.
+ * another caller was first with all of them. Who inserts does so in the order of carrier and number. Returns those that were given here.
  */
 export async function giveNumbers(
   context: WriteContext,
   given: readonly (Reference & { readonly shipmentId: number })[],
   { fresh, standing }: { fresh: readonly number[]; standing: Standing },
-): Promise<void> {
-  if (given.length === 0) return
-  await context.query(insertReferences, [
+): Promise<(Reference & { readonly shipmentId: number })[]> {
+  if (given.length === 0) return []
+  const rows = await context.query(insertReferences, [
     given.map(({ carrier }) => carrier),
     given.map(({ number }) => number),
     given.map(({ shipmentId }) => shipmentId),
@@ -65,6 +67,22 @@ export async function giveNumbers(
     JSON.stringify(packStanding(standing)),
     context.now,
   ])
+  return rows.map(({ carrier, number, shipment_id: shipmentId }) => ({ carrier, number, shipmentId }))
+}
+
+const deleteReferences = statement(
+  'tracking.take_back_references',
+  `with gone as (
+     delete from tracking.reference using unnest($1::text[], $2::text[]) as asked (carrier, number)
+     where reference.carrier = asked.carrier and reference.number = asked.number
+   )
+   delete from tracking.shipment where id = any($3::bigint[])`,
+)
+
+/** Takes numbers back that this transaction gave, with shipments that it opened for nothing but them. */
+export async function takeBackNumbers(context: WriteContext, given: readonly Reference[], opened: readonly number[]): Promise<void> {
+  if (given.length === 0) return
+  await context.query(deleteReferences, [given.map(({ carrier }) => carrier), given.map(({ number }) => number), opened])
 }
 
 const selectNumbers = statement<ReferenceRow>(
@@ -98,6 +116,14 @@ const moveFacts = statement(
      update tracking.source_fact set shipment_id = gone.into_id from gone where gone.source_id is not null and source_fact.id = gone.id
    ), replaced as (
      update tracking.replaced_fact set shipment_id = pair.into_id from pair where replaced_fact.shipment_id = pair.from_id
+   ), based as (
+     -- What its filed months came to goes along; not over facts of those months, which would then count no more.
+     update tracking.sealed set shipment_id = latest.into_id from (
+       select distinct on (pair.into_id) pair.from_id, pair.into_id from pair join tracking.sealed as base on base.shipment_id = pair.from_id
+       where not exists (select from tracking.sealed as own where own.shipment_id = pair.into_id)
+         and not exists (select from tracking.event where event.shipment_id = pair.into_id and event.occurred_at < base.until)
+       order by pair.into_id, base.until desc, pair.from_id
+     ) as latest where sealed.shipment_id = latest.from_id
    )
    update tracking.reference set shipment_id = pair.into_id from pair where reference.shipment_id = pair.from_id`,
 )

@@ -6,9 +6,11 @@ import { foldAgain } from './record-facts.ts'
 import {
   giveNumbers,
   mergeShipments,
+  nameOf,
   type Reference,
   type RegisteredAs,
   shipmentsOfNumbers,
+  takeBackNumbers,
   updateRegistrations,
 } from './reference-store.ts'
 import { type Named, referenceNamed, unknownShipment } from './reported-fact.ts'
@@ -46,7 +48,7 @@ export async function registerShipments(
   const wishes = read.flatMap((outcome, index): Wish[] =>
     outcome.ok ? [{ command: commands[index] as RegisterShipment, index, names: outcome.value }] : [],
   )
-  await openTogether(context, wishes)
+  const opened = await openTogether(context, wishes)
   const locked = await lockNamed(
     context,
     wishes.flatMap(({ names }) => names.map(({ named }) => named)),
@@ -60,6 +62,11 @@ export async function registerShipments(
     judged.set(wish.index, outcome)
     if (outcome.ok) entries.set(outcome.value.shipmentId, { ...entries.get(outcome.value.shipmentId), ...said(wish.command) })
   }
+  await takeBack(
+    context,
+    opened,
+    wishes.filter(({ index }) => judged.get(index)?.ok === true),
+  )
   const pairs = joined.pairs()
   await mergeShipments(context, pairs)
   await updateRegistrations(context, entries)
@@ -103,7 +110,7 @@ function namesOf({ shipmentId, waybillId, numbers = [] }: RegisterShipment): Out
 }
 
 /** All numbers of one wish that nobody knows yet become one shipment, or go to the one that the wish names otherwise. */
-async function openTogether(context: WriteContext, wishes: readonly Wish[]): Promise<void> {
+async function openTogether(context: WriteContext, wishes: readonly Wish[]): Promise<Opened> {
   const references = new Map<string, Reference>()
   for (const { names } of wishes) for (const { named } of names) if (named.by === 'number') references.set(named.name, named.reference)
   const known = await shipmentsOfNumbers(context, [...references.values()])
@@ -134,7 +141,24 @@ async function openTogether(context: WriteContext, wishes: readonly Wish[]): Pro
     if (before === undefined) fresh.add(shipmentId)
     for (const { name, reference } of numbers) if (!known.has(name) && !given.has(name)) given.set(name, { ...reference, shipmentId })
   }
-  await giveNumbers(context, [...given.values()], { fresh: [...fresh], standing: nothingYet })
+  return { fresh, given: await giveNumbers(context, [...given.values()], { fresh: [...fresh], standing: nothingYet }) }
+}
+
+interface Opened {
+  readonly fresh: ReadonlySet<number>
+  readonly given: readonly (Reference & { readonly shipmentId: number })[]
+}
+
+/** A wish that was refused has given no number, and opened no shipment. */
+async function takeBack(context: WriteContext, { fresh, given }: Opened, granted: readonly Wish[]): Promise<void> {
+  const kept = new Set(granted.flatMap(({ names }) => names.flatMap(({ named }) => (named.by === 'number' ? [named.name] : []))))
+  const back = given.filter((one) => !kept.has(nameOf(one)))
+  const held = new Set(given.filter((one) => kept.has(nameOf(one))).map(({ shipmentId }) => shipmentId))
+  await takeBackNumbers(
+    context,
+    back,
+    back.map(({ shipmentId }) => shipmentId).filter((id) => fresh.has(id) && !held.has(id)),
+  )
 }
 
 async function idsBy(context: WriteContext, kind: 'waybill' | 'shipment', keys: readonly number[]): Promise<Map<number, number>> {

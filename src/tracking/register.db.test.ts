@@ -79,6 +79,10 @@ describe('shipments that are not ours', () => {
           timeline: [{ code: 'accepted' }, { code: 'at_hub' }, { code: 'out_for_delivery' }, { code: 'attempted' }],
         },
       ])
+    // As a number that was given to the one that went while the two became one.
+    const admin = await t.admin('live')
+    await admin.query(`insert into tracking.reference values ($1, 'J9', $2)`, [carrier, gone?.shipmentId])
+    expect(await byNumber('J9')).toMatchObject([{ shipmentId, state: 'attempted' }])
     const read = t.databases.of('tracking')
     const tokens = [first, second].map((view) => view?.publicPath.slice(3) ?? '')
     const byToken = await read.read(t.live, (context) => tracking.shipmentsBy(context, 'token', tokens))
@@ -135,6 +139,27 @@ describe('shipments that are not ours', () => {
     expect(await byNumber('T5')).toEqual([])
     expect((await byNumber('T4'))[0]?.shipmentId).toBe((await byNumber('T1'))[0]?.shipmentId)
     expect(said(await register({ numbers: numbered('T1', 'T2') }))).toEqual(['tracking.number_taken /numbers/1/number'])
+  })
+
+  it('get no number from a registration that is refused', async () => {
+    await register({ numbers: numbered('U1'), orderRef: 'ua' }, { numbers: numbered('U2'), orderRef: 'ub' })
+    const outcomes = await register(
+      { numbers: numbered('U1', 'U3'), orderRef: 'uc' },
+      { numbers: numbered('U1', 'U2', 'U4') },
+      { numbers: [...numbered('U5'), { carrier: 'throughline', number: 'S999999' }] },
+      { numbers: numbered('U2', 'U6', 'U7'), orderRef: 'uc' },
+      { numbers: numbered('U7'), orderRef: 'ud' },
+    )
+    expect(said(outcomes)).toEqual([
+      'tracking.number_taken /orderRef',
+      'tracking.number_taken /numbers/1/number',
+      'tracking.unknown_shipment /numbers/1/number',
+      'tracking.number_taken /orderRef',
+      'tracking.number_taken /orderRef',
+    ])
+    for (const number of ['U3', 'U4', 'U5', 'U6', 'U7']) expect(await byNumber(number), number).toEqual([])
+    expect(said(await register({ numbers: numbered('U3', 'U4', 'U5', 'U6', 'U7'), orderRef: 'uc' }))).toEqual(['ok'])
+    expect(await brokenLaws()).toEqual([])
   })
 
   it('stay one while facts and registrations of the same numbers come from many callers at once', async () => {
@@ -274,4 +299,22 @@ it('says what is wrong with each entry, and takes the rest', async () => {
     'ok',
   ])
   expect(await byNumber('B1')).toMatchObject([{ state: 'created', timeline: [{ code: 'never_heard_of', milestone: null }] }])
+})
+
+it('takes no day that is in no calendar for the next one that is', async () => {
+  const at = (occurredAt: string) => JSON.stringify({ carrier, number: 'D1', code: 'accepted', occurredAt, source: 'posta' })
+  const days = ['2026-02-28T10:00:00Z', '2026-02-30T10:00:00Z', '2026-02-29T10:00:00Z', '2025-11-31T23:30:00-05:00', '2026-02-28T23:59:60Z']
+  const records = days.map((day, index) => ({ position: `0/${index}`, body: at(day) }))
+  expect(await write((context) => tracking.takeRecords(context, 'days', records))).toMatchObject({ added: 1, refused: 4 })
+})
+
+it('keeps records of a stream that can not be taken, whatever is in them', async () => {
+  const good = JSON.stringify({ carrier, number: 'F1', code: 'accepted', occurredAt: new Date(start).toISOString(), source: 'posta' })
+  // The reasons quote the record: V8 the text that is no JSON, the validation the name of a field.
+  const bodies = ['\u0000abc', '\ud83d', '{"a\\u0000b": 1}', '{"a\\u0000b": "\\u0000"}', good]
+  const records = bodies.map((body, index) => ({ position: `0/${index}`, body }))
+  expect(await write((context) => tracking.takeRecords(context, 'odd', records))).toMatchObject({ added: 1, refused: 4 })
+  const admin = await t.admin('live')
+  const { rows } = await admin.query(`select position from tracking.refused_fact where feed = 'odd' order by position`)
+  expect(rows.map(({ position }) => position)).toEqual(['0/0', '0/1', '0/2', '0/3'])
 })

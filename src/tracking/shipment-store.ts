@@ -213,7 +213,7 @@ const selectByNumber = statement<ShipmentRow & { position: number }>(
   `select asked.position, ${shipmentColumns.replaceAll(/(?<=, )/g, 'shipment.')}
    from unnest($1::text[], $2::text[]) with ordinality as asked (carrier, number, position)
    join tracking.reference on reference.number = asked.number and (asked.carrier is null or reference.carrier = asked.carrier)
-   join tracking.shipment on shipment.id = reference.shipment_id order by asked.position, shipment.id`,
+   join tracking.shipment as named on named.id = reference.shipment_id ${following} order by asked.position, shipment.id`,
 )
 
 const statementOf = (kind: KeyKind) => (kind === 'number' ? undefined : byKind[kind])

@@ -46,10 +46,11 @@ export async function takeRecords(context: WriteContext, feed: string, records: 
     context.defer(keepRefused, [
       feed,
       bad.map(({ position }) => position),
-      bad.map(({ body }) => body.replaceAll('\u0000', '\uFFFD').toWellFormed().slice(0, 10_000)),
+      bad.map(({ body }) => storable(body.slice(0, 10_000))),
       bad.map(({ code }) => code),
-      bad.map(({ field = '' }) => field),
-      bad.map(({ detail }) => detail),
+      // Both may quote the record: the name of a field, the place where it stopped to be JSON.
+      bad.map(({ field = '' }) => storable(field.slice(0, 1_000))),
+      bad.map(({ detail }) => storable(detail.slice(0, 1_000))),
       context.now,
     ])
   }
@@ -63,6 +64,9 @@ export async function takeRecords(context: WriteContext, feed: string, records: 
   }
 }
 
+/** What is kept must be kept: a record that PostgreSQL will not hold would come again for ever, and all behind it wait. */
+const storable = (text: string): string => text.replaceAll('\u0000', '\uFFFD').toWellFormed()
+
 function factIn(body: string): Outcome<ReportedFact> {
   let value: unknown
   try {
@@ -70,15 +74,5 @@ function factIn(body: string): Outcome<ReportedFact> {
   } catch (error) {
     return refused('tracking.not_json', `the record is not JSON: ${error instanceof Error ? error.message : 'unreadable'}`, '')
   }
-  const field = unstorableIn(value)
-  if (field !== undefined) return refused('tracking.unstorable_text', 'text can not hold U+0000 or half of a surrogate pair', field)
   return readFacts([value])[0] as Outcome<ReportedFact>
-}
-
-/** HTTP refuses such text before anybody sees it; a stream has no such gate. */
-function unstorableIn(value: unknown): string | undefined {
-  if (typeof value !== 'object' || value === null) return undefined
-  for (const [name, text] of Object.entries(value))
-    if (typeof text === 'string' && (text.includes('\u0000') || !text.isWellFormed())) return `/${name.toWellFormed()}`
-  return undefined
 }

@@ -118,6 +118,8 @@ describe.each(dialects)('carrier $name', (dialect) => {
     expect((await send(ahead)).status).toBe(200)
     const forged = await send(ahead, 'a secret that is not ours')
     expect([forged.status, ((await forged.json()) as { code: string }).code]).toEqual([401, 'tracking.message_refused'])
+    const unstorable = await send(`${junk}\u0000`)
+    expect([unstorable.status, ((await unstorable.json()) as { code: string }).code]).toEqual([400, 'platform.malformed_body'])
     await whole.core.tracking.desk?.idle()
     const { body } = await whole.call('GET', `/v1/track/carrier-messages?carrier=${name}&limit=2`)
     const { messages } = body as { messages: { broken: { detail: string }[]; added: number }[] }

@@ -45,6 +45,13 @@ async function follow(path: string, headers: Record<string, string> = {}): Promi
   })().catch(() => undefined)
   return { status: response.status, text: () => read, close: () => stop.abort() }
 }
+
+test('a look at the head of a stream opens none', async () => {
+  const { path } = await registered()
+  const { status } = await fetch(`${whole.server.url}${path}/live`, { method: 'HEAD', signal: AbortSignal.timeout(5_000) })
+  expect(status).toBe(404)
+})
+
 const versionOf = (page: string) => /data-version="(\d+)"/.exec(page)?.[1] ?? ''
 
 test('an open page is told at once of what was ingested, and only of what it has not', async () => {
