@@ -128,7 +128,8 @@ function failureOf(error: unknown, request: FastifyRequest, options: HttpOptions
   if (isOperational(error)) {
     return refused('platform.unavailable', 'The database can not be reached; try again shortly.', undefined, { retryAfterSeconds: 1 }).error
   }
-  options.log.error({ err: error, url: request.url, traceId: options.traceId }, 'request broke')
+  // The route, not the address: that of a public page is a secret link.
+  options.log.error({ err: error, route: request.routeOptions.url, traceId: options.traceId }, 'request broke')
   return refused('platform.internal', 'Something broke on our side; it was logged under this trace id.').error
 }
 

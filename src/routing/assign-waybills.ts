@@ -179,18 +179,19 @@ async function decide(context: WriteContext, located: readonly Located[]): Promi
   )
   // The same slots of zones that may help out: looked at only when the own routes were not enough.
   const elsewhere = [...demands.values()].flatMap((one) => (neighbours.get(one.zoneId) ?? []).map(({ zoneId }) => ({ ...one, zoneId })))
-  const least: Load = {
-    weightGrams: Math.min(...requests.map(({ weightGrams }) => weightGrams)),
-    volumeMl: Math.min(...requests.map(({ volumeMl }) => volumeMl)),
-    pieces: Math.min(...requests.map(({ pieces }) => pieces)),
-  }
+  const extreme = (of: (...sizes: number[]) => number): Load => ({
+    weightGrams: of(...requests.map(({ weightGrams }) => weightGrams)),
+    volumeMl: of(...requests.map(({ volumeMl }) => volumeMl)),
+    pieces: of(...requests.map(({ pieces }) => pieces)),
+  })
+  const [least, most] = [extreme(Math.min), extreme(Math.max)]
   const look = async (slots: number, withFleet: boolean): Promise<Plan> => {
     const cells = await loadCells(context, [...demands.values(), ...(withFleet ? elsewhere : [])], {
       from: ahead[0] ?? '',
       to: ahead.at(-1) ?? '',
       mostSlots: slots,
     })
-    const routes = await loadRoutesToTry(context, cells, { least, all: withFleet })
+    const routes = await loadRoutesToTry(context, cells, { least, most, all: withFleet })
     const dates = cells.map(({ date }) => date)
     const fleet = withFleet ? await loadFleet(context, { dates, zoneIds: cells.map(({ zoneId }) => zoneId) }) : null
     return planAssignments(requests, { now: context.now, cells, routes, held, zones, fleet, neighbours })

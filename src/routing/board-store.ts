@@ -183,7 +183,7 @@ export const routeOf = (row: RouteRow): Route => ({
 /** Open routes of a slot and kind of truck that the waybills of one batch are tried on: those with room, and full ones that may get a larger truck. */
 const mostTried = { withRoom: 6, full: 2 } as const
 
-// Those with the fewest stops have the most time left: new ones, and those that lost some. With the stops of all of them a batch would read a
+// Those that take even the largest waybill of the batch go first, or it would depend on its company. Of them those with the fewest stops have the most time left: new ones, and those that lost some. With the stops of all of them a batch would read a
 // megabyte once its slots have filled dozens of trucks, and unpacking the stops is most of the work.
 const selectRoutesToTry = statement<RouteRow & { tried: boolean }>(
   'routing.routes_to_try',
@@ -194,12 +194,13 @@ const selectRoutesToTry = statement<RouteRow & { tried: boolean }>(
      from (
        select route.*, fit.roomy,
          row_number() over (partition by route.zone_id, route.date, route.slot_code, vehicle.type, route.state, fit.roomy
-           order by route.stops, route.id desc) as place
+           order by fit.ample desc, route.stops, route.id desc) as place
        from unnest($1::bigint[], $2::text[], $3::text[]) as slot (zone_id, date, code)
        join routing.route on route.date = slot.date and route.zone_id = slot.zone_id and route.slot_code = slot.code
        join routing.vehicle on vehicle.id = route.vehicle_id
        cross join lateral (select route.weight_grams + $4 <= route.weight_capacity_grams and route.volume_ml + $5 <= route.volume_capacity_ml
-         and route.pieces + $6 <= route.pieces_capacity as roomy) as fit
+         and route.pieces + $6 <= route.pieces_capacity as roomy, route.weight_grams + $8 <= route.weight_capacity_grams
+         and route.volume_ml + $9 <= route.volume_capacity_ml and route.pieces + $10 <= route.pieces_capacity as ample) as fit
        where route.leaves_at is not null
      ) as ranked
    ) as route
@@ -208,22 +209,21 @@ const selectRoutesToTry = statement<RouteRow & { tried: boolean }>(
 )
 
 /**
- * Routes that waybills no smaller than `least` are tried on. With `all`, those that are not tried come along without their stops, as if
+ * Routes that waybills from `least` to `most` in size are tried on. With `all`, those that are not tried come along without their stops, as if
  * closed: they count where trucks of a slot are limited.
  */
 export async function loadRoutesToTry(
   context: ReadContext,
   cells: readonly Pick<Cell, 'zoneId' | 'date' | 'code'>[],
-  { least, all }: { least: Load; all: boolean },
+  { least, most, all }: { least: Load; most: Load; all: boolean },
 ): Promise<Route[]> {
   const slots = slotsOf(cells)
   if (slots.length === 0) return []
   const rows = await context.query(selectRoutesToTry, [
     ...columnsOf(slots),
-    Math.trunc(least.weightGrams),
-    Math.trunc(least.volumeMl),
-    Math.trunc(least.pieces),
+    ...[least.weightGrams, least.volumeMl, least.pieces],
     all,
+    ...[most.weightGrams, most.volumeMl, most.pieces],
   ])
   return rows.map((row) => ({ ...routeOf(row), open: row.tried }))
 }

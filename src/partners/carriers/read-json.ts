@@ -30,7 +30,7 @@ const storable = (text: string): string => text.replaceAll('\u0000', '').toWellF
 /** Plain text of a field, '' where there is none, cut to what a fact may hold. */
 export const textAt = (object: Json, name: string, longest = 100): string => {
   const value = object[name]
-  return typeof value === 'string' || typeof value === 'number' ? storable(String(value)).trim().slice(0, longest) : ''
+  return typeof value === 'string' || typeof value === 'number' ? storable(String(value).trim().slice(0, longest)) : ''
 }
 
 /** Reads event after event; one that can not be read is named, and the others go on. */
@@ -57,7 +57,7 @@ export class EventReader {
 export const wrong = (field: string, detail: string) => ({ field, detail })
 
 /** What a value looks like, for people who search the mistake; short, whatever came. */
-export const shown = (value: unknown): string => (value === undefined ? 'nothing' : storable(JSON.stringify(value)).slice(0, 60))
+export const shown = (value: unknown): string => (value === undefined ? 'nothing' : storable(JSON.stringify(value).slice(0, 60)))
 
 /** Names of places as carriers give them in parts. */
 export const placeOf = (...parts: readonly string[]): string =>
