@@ -65,6 +65,17 @@ export function openTrackWatch({ databases, tracking, relay, metrics, goods, now
     ),
   )
 
+  // Counted in the database: the same whichever way the facts came in, whichever process took them, and after a restart.
+  metrics.gauge('track_unknown_codes', 'Facts recorded whose code is in no table, by their source.', ['source'], async () => {
+    const levels = await Promise.all(
+      bothTraffics.map(async (traffic) => {
+        const rows = await databases.of('tracking').read(houseScope(traffic), (context) => tracking.unknownBySource(context))
+        return rows.map(({ source, times }) => ({ traffic, labels: { source }, value: times }))
+      }),
+    )
+    return levels.flat()
+  })
+
   const projections = async (scope: Scope, state: Watched): Promise<void> => {
     // A survey sees one instant: what differs in it is wrong, not late.
     const page = await databases.of('tracking').survey(scope, (context) => tracking.comparePage(context, state.shipments))

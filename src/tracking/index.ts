@@ -18,6 +18,7 @@ import { sealSome } from './fold-shipments.ts'
 import { detachMonth, dropMonth, monthsOf, openMonths, takeMonthPage } from './months.ts'
 import { shipmentsBy, type ShipmentView } from './shipment-view.ts'
 import { type FedRecord, takeRecords } from './take-records.ts'
+import { listUnknownCodes, unknownBySource } from './unknown-codes.ts'
 
 export { type Judged, judgeArrivals, type JudgedTrip } from './arrival/judge.ts'
 export type { BrokenEvent, CarrierAdapter, CarrierEvent } from './carrier-adapter.ts'
@@ -50,7 +51,7 @@ export interface TrackingOptions {
 export function openTracking({ carriers }: TrackingOptions = {}) {
   const desk = carriers === undefined ? undefined : new CarrierDesk(carriers)
   return {
-    operations: [...operations, ...arrivalOperations, ...(desk === undefined ? [] : carrierOperations(desk))],
+    operations: [...operations, ...arrivalOperations, listUnknownCodes, ...(desk === undefined ? [] : carrierOperations(desk))],
     /** Takes webhooks of carriers; undefined where none is to be taken. */
     desk,
     /** Follows waybills: `created` opens a shipment, later states become facts. A waybill's birth must come before its moves. */
@@ -94,6 +95,8 @@ export function openTracking({ carriers }: TrackingOptions = {}) {
     fitArrivals: (context: WriteContext) => fitArrivalModel(context),
     /** Records facts of a stream; what can not be taken is kept with its reason. */
     takeRecords: (context: WriteContext, feed: string, records: readonly FedRecord[]) => takeRecords(context, feed, records),
+    /** How often each source told a code that is in no table, by whatever way. */
+    unknownBySource: (context: ReadContext) => unknownBySource(context),
     /** Makes the tables of this month and the next three; a round. Says how many are new. */
     openMonths: (context: WriteContext) => openMonths(context),
     /** Putting a month away: seal until none is left, detach, take its pages into a file, drop. Each step may be run again. */

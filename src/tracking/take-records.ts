@@ -17,7 +17,12 @@ export interface Taken {
   readonly added: number
   readonly known: number
   readonly refused: number
-  readonly unknownCodes: number
+}
+
+export interface RefusedRecord extends FedRecord {
+  readonly code: string
+  readonly field?: string | undefined
+  readonly detail: string
 }
 
 const keepRefused = statement(
@@ -27,6 +32,20 @@ const keepRefused = statement(
      as refused (position, body, code, field, detail)
    on conflict (feed, position) do nothing`,
 )
+
+/** Keeps what nobody waits for an answer about, with its reason; the same position of a feed again is not a second row. */
+export function keepRefusals(context: WriteContext, feed: string, bad: readonly RefusedRecord[]): void {
+  if (bad.length === 0) return
+  context.defer(keepRefused, [
+    feed,
+    bad.map(({ position }) => position),
+    bad.map(({ body }) => body.replaceAll('\u0000', '\uFFFD').toWellFormed().slice(0, 10_000).toWellFormed()),
+    bad.map(({ code }) => code),
+    bad.map(({ field = '' }) => field),
+    bad.map(({ detail }) => detail),
+    context.now,
+  ])
+}
 
 /**
  * Records facts of a feed where nobody waits for an answer: what can not be taken is kept with its reason, and the rest goes on. Taken
@@ -42,24 +61,13 @@ export async function takeRecords(context: WriteContext, feed: string, records: 
   ).values()
   const done = read.map((outcome) => (outcome.ok ? (recorded.next().value as Outcome<RecordedFact>) : outcome))
   const bad = done.flatMap((outcome, index) => (outcome.ok ? [] : [{ ...outcome.error, ...(records[index] as FedRecord) }]))
-  if (bad.length > 0) {
-    context.defer(keepRefused, [
-      feed,
-      bad.map(({ position }) => position),
-      bad.map(({ body }) => body.replaceAll('\u0000', '\uFFFD').toWellFormed().slice(0, 10_000)),
-      bad.map(({ code }) => code),
-      bad.map(({ field = '' }) => field),
-      bad.map(({ detail }) => detail),
-      context.now,
-    ])
-  }
+  keepRefusals(context, feed, bad)
   const good = done.flatMap((outcome) => (outcome.ok ? outcome.value : []))
   const added = good.filter((fact) => fact.added).length
   return {
     added,
     known: good.length - added,
     refused: bad.length,
-    unknownCodes: good.filter((fact) => fact.added && !fact.codeKnown).length,
   }
 }
 
@@ -70,15 +78,5 @@ function factIn(body: string): Outcome<ReportedFact> {
   } catch (error) {
     return refused('tracking.not_json', `the record is not JSON: ${error instanceof Error ? error.message : 'unreadable'}`, '')
   }
-  const field = unstorableIn(value)
-  if (field !== undefined) return refused('tracking.unstorable_text', 'text can not hold U+0000 or half of a surrogate pair', field)
   return readFacts([value])[0] as Outcome<ReportedFact>
-}
-
-/** HTTP refuses such text before anybody sees it; a stream has no such gate. */
-function unstorableIn(value: unknown): string | undefined {
-  if (typeof value !== 'object' || value === null) return undefined
-  for (const [name, text] of Object.entries(value))
-    if (typeof text === 'string' && (text.includes('\u0000') || !text.isWellFormed())) return `/${name.toWellFormed()}`
-  return undefined
 }
