@@ -243,7 +243,7 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
     log,
     goods: { orders, fulfilment, tracking },
   })
-  defineTrackJobs(jobs, { tracking, databases, watch })
+  defineTrackJobs(jobs, { config, tracking, databases, clock, watch, log })
   defineJobs(jobs, {
     relay,
     orders,

@@ -142,7 +142,7 @@ export class CarrierDesk {
         ),
       )
     ).values()
-    return read.map(({ id, carrier, events, broken }): ReadMessage => {
+    return read.map(({ id, events, broken }): ReadMessage => {
       let [added, known] = [0, 0]
       for (const event of events) {
         const outcome = outcomes.next().value as Awaited<ReturnType<typeof recordFacts>>[number]

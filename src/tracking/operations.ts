@@ -38,6 +38,9 @@ const ShipmentOut = Type.Object(
       ),
       Type.Null(),
     ]),
+    archived: Type.Array(Type.Object({ month: Type.String(), file: Type.Union([Type.String(), Type.Null()]) }, exact), {
+      description: 'months that are in files: facts of them are not in the timeline',
+    }),
     timeline: Type.Array(
       Type.Object(
         {
@@ -69,9 +72,10 @@ const PublicOut = Type.Object(
   exact,
 )
 
-const plain = ({ timeline, numbers, ...view }: ShipmentView) => ({
+const plain = ({ timeline, numbers, archived, ...view }: ShipmentView) => ({
   ...view,
   numbers: numbers.map((number) => ({ ...number })),
+  archived: archived.map((each) => ({ ...each })),
   timeline: timeline.map((entry) => ({ ...entry })),
 })
 

@@ -1,6 +1,7 @@
 import type { ReadContext } from '#platform/database.ts'
 import { arrivalsOf, type ArrivalView } from './arrivals.ts'
 import { compareKeys, type Milestone, sortKeyOf } from './fold.ts'
+import { type ArchivedMonth, archivedMonthsOf } from './months.ts'
 import { numbersOf, type Reference } from './reference-store.ts'
 import { findShipments, type KeyKind, type KeysByKind, type Shipment } from './shipment-store.ts'
 import { factsOf, spanOf, type StoredFact } from './tracking-store.ts'
@@ -43,6 +44,8 @@ export interface ShipmentView {
   readonly late: number
   /** When it is expected, from history; null where history says nothing, and once it has come or goes back. */
   readonly arrival: ArrivalView | null
+  /** Months that are put away and may hold earlier facts of it, which the timeline does not show. */
+  readonly archived: readonly ArchivedMonth[]
   readonly timeline: readonly TimelineEntry[]
 }
 
@@ -68,10 +71,14 @@ function timelineOf(facts: readonly StoredFact[]): TimelineEntry[] {
 export async function viewShipments(context: ReadContext, shipments: readonly Shipment[]): Promise<ShipmentView[]> {
   const ids = [...new Set(shipments.map((shipment) => shipment.shipmentId))]
   const span = spanOf(shipments.map(({ standing }) => standing))
-  const [facts, numbers, arrivals] = await Promise.all([
+  const [facts, numbers, arrivals, archived] = await Promise.all([
     factsOf(context, ids, span),
     numbersOf(context, ids),
     arrivalsOf(context, shipments),
+    archivedMonthsOf(
+      context,
+      shipments.map(({ shipmentId, standing }) => ({ shipmentId, first: standing.first ?? null })),
+    ),
   ])
   return shipments.map(({ shipmentId, waybillId, orderId, orderRef, from, to, promisedAt, registered, token, standing }) => ({
     shipmentId,
@@ -90,6 +97,7 @@ export async function viewShipments(context: ReadContext, shipments: readonly Sh
     exception: standing.exception,
     late: standing.late,
     arrival: arrivals.get(shipmentId) ?? null,
+    archived: archived.get(shipmentId) ?? [],
     timeline: timelineOf(facts.get(shipmentId) ?? []),
   }))
 }
