@@ -80,8 +80,9 @@ export function openTrackWatch({ databases, tracking, relay, metrics, goods, now
     // A survey sees one instant: what differs in it is wrong, not late.
     const page = await databases.of('tracking').survey(scope, (context) => tracking.comparePage(context, state.shipments))
     for (const id of state.unequal) if (id > state.shipments && id <= (page.next ?? Number.MAX_SAFE_INTEGER)) state.unequal.delete(id)
-    for (const id of [...page.unequal, ...page.otherState]) state.unequal.add(id)
-    if (page.unequal.length > 0) log.warn({ shipments: page.unequal.slice(0, 10) }, 'shipments are not the fold of their facts')
+    const wrong = [...new Set([...page.unequal, ...page.otherState])]
+    for (const id of wrong) state.unequal.add(id)
+    if (wrong.length > 0) log.warn({ shipments: wrong.slice(0, 10) }, 'shipments are not the fold of their facts')
     checked(scope.traffic, { what: 'shipment' }, page.checked)
     state.shipments = page.next ?? 0
   }
