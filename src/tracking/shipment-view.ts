@@ -7,7 +7,8 @@ import { findShipments, type KeyKind, type KeysByKind, type Shipment } from './s
 import { factsOf, spanOf, type StoredFact } from './tracking-store.ts'
 
 export interface TimelineEntry {
-  readonly factId: string
+  /** Null where it is no fact but inherited. */
+  readonly factId: string | null
   readonly occurredAt: string
   readonly code: string
   /** Null where the code says nothing about where the shipment stands. */
@@ -17,6 +18,8 @@ export interface TimelineEntry {
   readonly detail: string | null
   /** True when another fact took it back. */
   readonly voided: boolean
+  /** Code of the container that was seen there while the shipment was in it; null for facts of the shipment itself. */
+  readonly inheritedFrom: string | null
 }
 
 export interface ShipmentView {
@@ -64,6 +67,7 @@ function timelineOf(facts: readonly StoredFact[]): TimelineEntry[] {
       source,
       detail,
       voided: voided.has(id),
+      inheritedFrom: null,
     }))
 }
 

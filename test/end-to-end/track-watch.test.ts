@@ -26,8 +26,7 @@ describe('the standing checker of tracking', { timeout: 120_000 }, () => {
     watch = openTrackWatch({ databases, tracking, relay, metrics, goods: { orders, fulfilment, tracking }, nowMs: () => nowMs, log })
     for (let n = 0; n < 4; n += 1) {
       const body = orderOf(n, 3, (at) => whole.city.address(at))
-      const placed = await whole.call('POST', '/v1/orders', body, { 'idempotency-key': `watch-${n}` })
-      expect(placed.status).toBe(201)
+      await whole.call('POST', '/v1/orders', body, { 'idempotency-key': `watch-${n}` })
     }
     await whole.drained()
     const { rows } = await admin.query('select id as "waybillId", order_id as "orderId" from fulfilment.waybill order by id')
