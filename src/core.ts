@@ -144,13 +144,16 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
     workers: Math.min(4, Math.max(1, availableParallelism() - 1)),
     ...roadsOf(config, metrics, log),
   })
-  const tracking = openTracking({ carriers: carriersOf(config, databases, log) })
   const containers = openContainers({
     async findWaybills(scope, waybillIds) {
       const found = await databases.of('fulfilment').read(scope, (context) => fulfilment.waybillsById(context, waybillIds))
       const endedOf = (state: WaybillState): boolean => waybillLifeCycle.states[state].end ?? false
       return new Map([...found].map(([id, waybill]) => [id, { ...waybill, ended: endedOf(waybill.state) }]))
     },
+  })
+  const tracking = openTracking({
+    carriers: carriersOf(config, databases, log),
+    inherited: (scope, waybillIds) => databases.of('containers').read(scope, (context) => containers.passagesOf(context, waybillIds)),
   })
   const warehousing = openWarehousing({
     async findPreparable({ traffic, rehearsalId }, waybillIds) {
@@ -243,7 +246,7 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
     log,
     goods: { orders, fulfilment, tracking },
   })
-  defineTrackJobs(jobs, { tracking, databases, watch })
+  defineTrackJobs(jobs, { config, tracking, databases, clock, watch, log })
   defineJobs(jobs, {
     relay,
     orders,

@@ -125,7 +125,7 @@ export async function openTrackCore({ config, engines, clock, log, traces }: Cor
   })
   defineHouseJobs(jobs, { relay, messaging, databases, contexts: ['tracking', 'messaging'] })
   const watch = openTrackWatch({ databases, tracking, relay, metrics, nowMs: () => clock.now().getTime(), log })
-  defineTrackJobs(jobs, { tracking, databases, watch })
+  defineTrackJobs(jobs, { config, tracking, databases, clock, watch, log })
   return {
     databases,
     runner,

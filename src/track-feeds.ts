@@ -56,7 +56,7 @@ export function openTrackFeeds({ config, databases, tracking, metrics, log }: Tr
             const done = await databases
               .of('tracking')
               .write(houseScope(traffic), (context) => tracking.takeRecords(context, topic, fed), { repeatable: true })
-            for (const outcome of ['added', 'known', 'refused', 'unknownCodes'] as const) taken(traffic, { outcome }, done[outcome])
+            for (const outcome of ['added', 'known', 'refused'] as const) taken(traffic, { outcome }, done[outcome])
           }),
         )
     },

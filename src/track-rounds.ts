@@ -1,6 +1,10 @@
+import type { Clock } from '#kernel/time.ts'
+import type { Config } from '#platform/config.ts'
 import type { Databases } from '#platform/database.ts'
 import type { Jobs } from '#platform/jobs.ts'
+import { pruneStreams } from '#platform/streams-postgres.ts'
 import type { Tracking } from '#tracking'
+import { archiveFolder, firstKept, putAwayBefore } from './track-archive.ts'
 import type { TrackWatch } from './track-watch.ts'
 
 export const trackRounds: Readonly<Record<string, number>> = {
@@ -9,13 +13,21 @@ export const trackRounds: Readonly<Record<string, number>> = {
   'tracking.fit_arrivals': 86_400_000,
   'tracking.read_carriers': 5_000,
   'tracking.prune_carriers': 3_600_000,
+  'tracking.prune_streams': 3_600_000,
+  'tracking.archive_months': 3_600_000,
+}
+
+export interface TrackJobsParts {
+  readonly config: Pick<Config, 'trackStreamKeepDays' | 'trackKeepMonths' | 'dataDir'>
+  readonly tracking: Tracking
+  readonly databases: Databases
+  readonly clock: Clock
+  readonly watch: TrackWatch
+  readonly log: { info(facts: object, message: string): void }
 }
 
 /** What tracking does by itself, in the whole and alone. */
-export function defineTrackJobs(
-  jobs: Jobs,
-  { tracking, databases, watch }: { readonly tracking: Tracking; readonly databases: Databases; readonly watch: TrackWatch },
-): void {
+export function defineTrackJobs(jobs: Pick<Jobs, 'define'>, { config, tracking, databases, clock, watch, log }: TrackJobsParts): void {
   jobs.define('tracking.watch', ({ scope }) => watch.round(scope))
   jobs.define('tracking.open_months', async ({ scope }) => {
     await databases.of('tracking').write(scope, (write) => tracking.openMonths(write))
@@ -29,5 +41,15 @@ export function defineTrackJobs(
   })
   jobs.define('tracking.prune_carriers', async ({ scope }) => {
     await tracking.desk?.prune(scope)
+  })
+  jobs.define('tracking.prune_streams', async ({ scope }) => {
+    const before = new Date(clock.now().getTime() - config.trackStreamKeepDays * 86_400_000)
+    await pruneStreams(databases.of('tracking'), scope, before)
+  })
+  jobs.define('tracking.archive_months', async ({ scope }) => {
+    if (config.trackKeepMonths === undefined) return
+    const before = firstKept(clock.now(), config.trackKeepMonths)
+    for await (const { month, facts } of putAwayBefore({ databases, tracking }, scope, { dir: archiveFolder(config), before }))
+      log.info({ traffic: scope.traffic, month, facts }, 'a month of facts of shipments was put away')
   })
 }

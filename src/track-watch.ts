@@ -65,12 +65,24 @@ export function openTrackWatch({ databases, tracking, relay, metrics, goods, now
     ),
   )
 
+  // Counted in the database: the same whichever way the facts came in, whichever process took them, and after a restart.
+  metrics.gauge('track_unknown_codes', 'Facts recorded whose code is in no table, by their source.', ['source'], async () => {
+    const levels = await Promise.all(
+      bothTraffics.map(async (traffic) => {
+        const rows = await databases.of('tracking').read(houseScope(traffic), (context) => tracking.unknownBySource(context))
+        return rows.map(({ source, times }) => ({ traffic, labels: { source }, value: times }))
+      }),
+    )
+    return levels.flat()
+  })
+
   const projections = async (scope: Scope, state: Watched): Promise<void> => {
     // A survey sees one instant: what differs in it is wrong, not late.
     const page = await databases.of('tracking').survey(scope, (context) => tracking.comparePage(context, state.shipments))
     for (const id of state.unequal) if (id > state.shipments && id <= (page.next ?? Number.MAX_SAFE_INTEGER)) state.unequal.delete(id)
-    for (const id of [...page.unequal, ...page.otherState]) state.unequal.add(id)
-    if (page.unequal.length > 0) log.warn({ shipments: page.unequal.slice(0, 10) }, 'shipments are not the fold of their facts')
+    const wrong = [...new Set([...page.unequal, ...page.otherState])]
+    for (const id of wrong) state.unequal.add(id)
+    if (wrong.length > 0) log.warn({ shipments: wrong.slice(0, 10) }, 'shipments are not the fold of their facts')
     checked(scope.traffic, { what: 'shipment' }, page.checked)
     state.shipments = page.next ?? 0
   }

@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path'
 import type { Analytics, FactTable } from '#analytics'
 import type { ContextDatabase, Scope } from '#platform/database.ts'
 import { type Parsed, UsageError } from './command.ts'
-import { type FactFormat, factFormats, openFactFile } from './fact-files.ts'
+import { type FactFormat, factFormats, openFactFile } from '../fact-files.ts'
 
 /** What an export is asked for. */
 export interface FactExport {

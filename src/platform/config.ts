@@ -128,6 +128,20 @@ export const configSchema = Type.Object(
       },
       '^[A-Za-z0-9._-]{1,200}$',
     ),
+    trackStreamKeepDays: number(
+      { about: 'days that records of a stream in PostgreSQL are kept at least; then they go once every group has read them' },
+      1,
+      3650,
+    ),
+    trackKeepMonths: Type.Optional(
+      Type.Integer({
+        minimum: 13,
+        maximum: 1200,
+        about:
+          'months of facts of shipments, before this one, that stay in tables; older ones go into the archive folder; without it none does',
+        expects: 'a whole number from 13 to 1200: facts may come a year late, and those of a month that is put away move nothing any more',
+      }),
+    ),
     hotFolder: Type.Optional(
       text({ about: 'folder that is watched for files of orders (TSV, CSV); without it none is', expects: 'a path of a folder' }),
     ),
@@ -235,6 +249,7 @@ const defaults = {
   logLevel: 'info',
   roles: 'http,relay,jobs',
   trackTopic: 'track.events',
+  trackStreamKeepDays: 7,
   databasePoolSize: 6,
   databaseStatementTimeoutMs: 10_000,
   limitPerSecond: 5000,

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { type Outcome, type Refusal, refused } from '#kernel/outcome.ts'
 import { audit } from '#platform/aspects/audit.ts'
 import { authorise } from '#platform/aspects/authorisation.ts'
@@ -122,7 +123,7 @@ export function openRunner(options: RunnerOptions): Runner {
           'Idempotency-Key',
         )
       }
-      return { call, commandId: commandIdOf(call), keyed: undefined, deadlineMs: now + deadlineMs }
+      return { call, commandId: nameOf(call), keyed: undefined, deadlineMs: now + deadlineMs }
     }
     const { idempotencyKey: key } = call
     if (!/^[\x21-\x7e]{1,128}$/.test(key)) {
@@ -242,6 +243,13 @@ export function openRunner(options: RunnerOptions): Runner {
       for (const { batchers } of prepared.values()) await Promise.all([...batchers.values()].map((batcher) => batcher.drain()))
     },
   }
+}
+
+/** A command that repeats itself by its input keeps no key; its key is its name all the same, so that its repetition has the same one. */
+function nameOf(call: Call): string {
+  const { idempotencyKey: key } = call
+  if (key === undefined || key === '') return commandIdOf(call)
+  return /^[\x21-\x7e]{1,128}$/.test(key) ? key : `sha256:${hash('sha256', key, 'hex')}`
 }
 
 // A counter under a random start is as good as a UUID for naming a command in the log, and twenty times as cheap.

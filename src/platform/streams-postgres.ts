@@ -75,6 +75,24 @@ export function openPostgresStreams(options: PostgresStreamsOptions): Streams {
   }
 }
 
+/** Records of each partition in one slice of pruning. */
+const prunedAtOnce = 1000
+
+/**
+ * Drops records that every group has read and that are older than an instant, in slices; says how many. A topic that no group reads keeps
+ * all it has, and a group that reads no more holds it back until its cursors are deleted.
+ */
+export async function pruneStreams(database: ContextDatabase, scope: Scope, before: Date): Promise<number> {
+  const { prune } = statementsOf(database.context)
+  for (let gone = 0; ; ) {
+    const slice = await database.write(scope, async (context) => (await context.query(prune, [before, prunedAtOnce]))[0]?.n ?? 0, {
+      repeatable: true,
+    })
+    gone += slice
+    if (slice === 0) return gone
+  }
+}
+
 async function append(
   context: WriteContext,
   { sql, topic, count }: { sql: Statements; topic: string; count: number },
@@ -213,6 +231,7 @@ interface Statements {
   readonly move: Statement<unknown>
   readonly leave: Statement<unknown>
   readonly waiting: Statement<{ n: number }>
+  readonly prune: Statement<{ n: number }>
 }
 
 function statementsOf(schema: string): Statements {
@@ -288,8 +307,26 @@ function statementsOf(schema: string): Statements {
     ),
     waiting: named(
       'waiting',
-      `select coalesce(sum(p.next_offset - coalesce(c.next_offset, 0)), 0)::bigint as n from ${schema}.stream_partition as p
+      // What was pruned waits for nobody: a new group begins at what is left.
+      `select coalesce(sum(p.next_offset - greatest(coalesce(c.next_offset, 0), coalesce((select min(r.position) from ${schema}.stream_record as r
+         where r.topic = p.topic and r.partition = p.partition), p.next_offset))), 0)::bigint as n from ${schema}.stream_partition as p
        left join ${schema}.stream_cursor as c on c.topic = p.topic and c.partition = p.partition and c.consumer_group = $2 where p.topic = $1`,
+    ),
+    prune: named(
+      'prune',
+      // Only the oldest of each partition are looked at, so that a slice costs the same however long the log is.
+      `with read as (
+         select topic, partition, min(next_offset) as until from ${schema}.stream_cursor group by topic, partition
+       ), oldest as (
+         select read.topic, read.partition, first.position from read cross join lateral (
+           select position, appended_at from ${schema}.stream_record as r
+           where r.topic = read.topic and r.partition = read.partition and r.position < read.until order by position limit $2
+         ) as first where first.appended_at < $1
+       ), gone as (
+         delete from ${schema}.stream_record as r using oldest
+         where r.topic = oldest.topic and r.partition = oldest.partition and r.position = oldest.position returning 1
+       )
+       select count(*)::int as n from gone`,
     ),
   }
 }

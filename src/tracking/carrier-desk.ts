@@ -3,15 +3,7 @@ import { accepted, type Outcome, refused } from '#kernel/outcome.ts'
 import type { ContextDatabase, Scope, WriteContext } from '#platform/database.ts'
 import { isOperational } from '#platform/sql-retry.ts'
 import type { BrokenEvent, CarrierAdapter, CarrierEvent, CarrierMessage } from './carrier-adapter.ts'
-import {
-  countUnknownCodes,
-  keepMessages,
-  lockUnread,
-  markMessages,
-  pruneMessages,
-  type ReadMessage,
-  type UnreadMessage,
-} from './carrier-store.ts'
+import { keepMessages, lockUnread, markMessages, pruneMessages, type ReadMessage, type UnreadMessage } from './carrier-store.ts'
 import { recordFacts } from './record-facts.ts'
 
 export interface CarrierDeskOptions {
@@ -150,8 +142,7 @@ export class CarrierDesk {
         ),
       )
     ).values()
-    const unknown = new Map<string, { source: string; code: string; times: number; example: string }>()
-    const counts = read.map(({ id, carrier, events, broken }): ReadMessage => {
+    return read.map(({ id, events, broken }): ReadMessage => {
       let [added, known] = [0, 0]
       for (const event of events) {
         const outcome = outcomes.next().value as Awaited<ReturnType<typeof recordFacts>>[number]
@@ -161,16 +152,9 @@ export class CarrierDesk {
         }
         if (outcome.value.added) added += 1
         else known += 1
-        if (outcome.value.added && !outcome.value.codeKnown) {
-          const key = `${carrier} ${event.code}`
-          const before = unknown.get(key)
-          unknown.set(key, { source: carrier, code: event.code, times: (before?.times ?? 0) + 1, example: before?.example ?? event.number })
-        }
       }
       return { id, added, known, broken }
     })
-    countUnknownCodes(context, [...unknown.values()])
-    return counts
   }
 
   /** Drops what was read long ago. */

@@ -2,7 +2,7 @@ import { Type } from 'typebox'
 import { accepted } from '#kernel/outcome.ts'
 import { command, type Operation, query } from '#platform/operation.ts'
 import type { CarrierDesk } from './carrier-desk.ts'
-import { messagesOf, unknownCodes } from './carrier-store.ts'
+import { messagesOf } from './carrier-store.ts'
 import { Carrier, exact } from './schemas.ts'
 
 const Nullable = (schema: Parameters<typeof Type.Union>[0][number]) => Type.Union([schema, Type.Null()])
@@ -99,42 +99,5 @@ export const carrierOperations = (desk: CarrierDesk): readonly Operation[] => [
           return accepted({ messages, next: rows.length === limit ? (rows.at(-1)?.id ?? null) : null })
         }),
       ),
-  }),
-  query({
-    id: 'tracking.list_unknown_codes',
-    context: 'tracking',
-    summary: 'Codes of carriers that came and are in no table, the most frequent first',
-    input: Type.Object({}, exact),
-    output: Type.Object(
-      {
-        codes: Type.Array(
-          Type.Object(
-            {
-              source: Type.String(),
-              code: Type.String(),
-              times: Type.Integer(),
-              example: Type.String(),
-              firstAt: Type.String(),
-              lastAt: Type.String(),
-            },
-            exact,
-          ),
-        ),
-      },
-      exact,
-    ),
-    scopes: ['tracking:read'],
-    http: { method: 'GET', path: '/v1/track/unknown-codes' },
-    batch: { largest: 8, longestWaitMs: 0 },
-    priority: 'low',
-    errors: {},
-    async body(context, asked) {
-      const codes = (await unknownCodes(context)).map(({ firstAt, lastAt, ...row }) => ({
-        ...row,
-        firstAt: firstAt.toISOString(),
-        lastAt: lastAt.toISOString(),
-      }))
-      return asked.map(() => accepted({ codes }))
-    },
   }),
 ]

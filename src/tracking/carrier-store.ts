@@ -56,31 +56,6 @@ export function markMessages(context: WriteContext, read: readonly ReadMessage[]
   ])
 }
 
-export interface UnknownCode {
-  readonly source: string
-  readonly code: string
-  readonly times: number
-  readonly example: string
-}
-const countUnknown = statement(
-  'tracking.count_unknown_codes',
-  `insert into tracking.unknown_code (source, code, times, first_at, last_at, example)
-   select source, code, times, $5, $5, example from unnest($1::text[], $2::text[], $3::bigint[], $4::text[]) as input (source, code, times, example)
-   order by source, code
-   on conflict (source, code) do update set times = unknown_code.times + excluded.times, last_at = excluded.last_at`,
-)
-/** Each code at most once. */
-export function countUnknownCodes(context: WriteContext, codes: readonly UnknownCode[]): void {
-  if (codes.length === 0) return
-  context.defer(countUnknown, [
-    codes.map(({ source }) => source),
-    codes.map(({ code }) => code),
-    codes.map(({ times }) => times),
-    codes.map(({ example }) => example),
-    context.now,
-  ])
-}
-
 const pruneRead = statement<{ id: number }>(
   'tracking.prune_carrier_messages',
   `delete from tracking.carrier_message where id = any(array(
@@ -109,9 +84,3 @@ export const messagesOf = (
   context: ReadContext,
   asked: { readonly before: number | null; readonly carrier: string | null; readonly broken: boolean; readonly limit: number },
 ) => context.query(selectMessages, [asked.before, asked.carrier, asked.broken, asked.limit])
-
-const selectUnknown = statement<UnknownCode & { firstAt: Date; lastAt: Date }>(
-  'tracking.unknown_codes',
-  `select source, code, times, example, first_at as "firstAt", last_at as "lastAt" from tracking.unknown_code order by times desc, source, code limit 1000`,
-)
-export const unknownCodes = (context: ReadContext) => context.query(selectUnknown)

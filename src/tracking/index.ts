@@ -5,7 +5,8 @@ import { CarrierDesk, type CarrierDeskOptions } from './carrier-desk.ts'
 import { carrierOperations } from './carrier-operations.ts'
 import { checkTracking } from './check.ts'
 import type { Milestone } from './fold.ts'
-import { operations } from './operations.ts'
+import type { FindInherited } from './inherited.ts'
+import { shipmentOperations } from './operations.ts'
 import { type Page, pageContent, renderPage } from './public-page.ts'
 import { publicVersions } from './public-versions.ts'
 import { comparePage, rebuildPage } from './rebuild.ts'
@@ -18,6 +19,7 @@ import { sealSome } from './fold-shipments.ts'
 import { detachMonth, dropMonth, monthsOf, openMonths, takeMonthPage } from './months.ts'
 import { shipmentsBy, type ShipmentView } from './shipment-view.ts'
 import { type FedRecord, takeRecords } from './take-records.ts'
+import { listUnknownCodes, unknownBySource } from './unknown-codes.ts'
 
 export { type Judged, judgeArrivals, type JudgedTrip } from './arrival/judge.ts'
 export type { BrokenEvent, CarrierAdapter, CarrierEvent } from './carrier-adapter.ts'
@@ -41,16 +43,23 @@ export type { ShipmentView, TimelineEntry } from './shipment-view.ts'
 export interface TrackingOptions {
   /** Without it no webhook of a carrier is taken. */
   readonly carriers?: CarrierDeskOptions
+  /** Where waybills were by what they were in; without it timelines have facts only. */
+  readonly inherited?: FindInherited
 }
 
 /**
  * Tracking: where each shipment stands, from facts that come in any order and any number of copies. Every function works in the
  * transaction of the context it is given; repeating a command has no second effect.
  */
-export function openTracking({ carriers }: TrackingOptions = {}) {
+export function openTracking({ carriers, inherited }: TrackingOptions = {}) {
   const desk = carriers === undefined ? undefined : new CarrierDesk(carriers)
   return {
-    operations: [...operations, ...arrivalOperations, ...(desk === undefined ? [] : carrierOperations(desk))],
+    operations: [
+      ...shipmentOperations(inherited),
+      ...arrivalOperations,
+      listUnknownCodes,
+      ...(desk === undefined ? [] : carrierOperations(desk)),
+    ],
     /** Takes webhooks of carriers; undefined where none is to be taken. */
     desk,
     /** Follows waybills: `created` opens a shipment, later states become facts. A waybill's birth must come before its moves. */
@@ -94,6 +103,8 @@ export function openTracking({ carriers }: TrackingOptions = {}) {
     fitArrivals: (context: WriteContext) => fitArrivalModel(context),
     /** Records facts of a stream; what can not be taken is kept with its reason. */
     takeRecords: (context: WriteContext, feed: string, records: readonly FedRecord[]) => takeRecords(context, feed, records),
+    /** How often each source told a code that is in no table, by whatever way. */
+    unknownBySource: (context: ReadContext) => unknownBySource(context),
     /** Makes the tables of this month and the next three; a round. Says how many are new. */
     openMonths: (context: WriteContext) => openMonths(context),
     /** Putting a month away: seal until none is left, detach, take its pages into a file, drop. Each step may be run again. */

@@ -3,6 +3,7 @@ import { accepted, type Outcome, refused } from '#kernel/outcome.ts'
 import { instantIn } from '#kernel/time.ts'
 import { command, type Operation } from '#platform/operation.ts'
 import { FactIn, readFacts, reportedFact } from './read-facts.ts'
+import { keepRefusals, type RefusedRecord } from './take-records.ts'
 import { recordFacts, type RecordedFact } from './record-facts.ts'
 import { type RegisteredShipment, type RegisterShipment, registerShipments } from './register-shipments.ts'
 import { exact, Id, Instant, OrderRef, ReferenceOf, State } from './schemas.ts'
@@ -63,7 +64,9 @@ const ingestMany = command({
     const read = asked.map(({ input }) => readFacts(input.events))
     const facts = read.flatMap((each) => each.flatMap((outcome) => (outcome.ok ? outcome.value : [])))
     const recorded = (await recordFacts(context, facts)).values()
-    return read.map((each) => {
+    return read.map((each, nth) => {
+      const { input, actor, commandId } = asked[nth] as (typeof asked)[number]
+      const kept: RefusedRecord[] = []
       const answer = {
         added: 0,
         known: 0,
@@ -74,6 +77,7 @@ const ingestMany = command({
         const done = outcome.ok ? (recorded.next().value as Outcome<RecordedFact>) : outcome
         if (!done.ok) {
           const { field = '', code, detail } = done.error
+          kept.push({ position: `${commandId}/${index}`, body: JSON.stringify(input.events[index]), code, field, detail })
           answer.refused.push({ index, field, code, detail })
           continue
         }
@@ -81,6 +85,8 @@ const ingestMany = command({
         else answer.known += 1
         if (!done.value.codeKnown) answer.unknownCodes += 1
       }
+      // A message has no answer. The id of the message is the command's, so that a message that comes again keeps nothing twice.
+      if (actor.id.startsWith('partner:')) keepRefusals(context, actor.id, kept)
       return accepted(answer)
     })
   },

@@ -14,6 +14,42 @@ export interface Month {
 const selectMonths = statement<Month>('tracking.months', `select month::text, kept, file from tracking.month order by month`)
 export const monthsOf = (context: ReadContext): Promise<Month[]> => context.query(selectMonths)
 
+export interface ArchivedMonth {
+  /** Its first day. */
+  readonly month: string
+  /** Name of the file; null while it is being written. */
+  readonly file: string | null
+}
+
+const selectArchived = statement<{ shipment_id: number; month: string; file: string | null }>(
+  'tracking.archived_months',
+  `select asked.shipment_id, month.month::text, month.file
+   from unnest($1::bigint[], $2::timestamptz[]) as asked (shipment_id, first_at)
+   join tracking.sealed on sealed.shipment_id = asked.shipment_id
+   join tracking.month on month.kept <> 'open' and month.month + interval '1 month' > asked.first_at at time zone 'UTC'
+     and month.month < sealed.until at time zone 'UTC'
+   order by asked.shipment_id, month.month`,
+)
+
+/** Months from each shipment's first fact on that are no tables any more: what it has in them is in files. */
+export async function archivedMonthsOf(
+  context: ReadContext,
+  shipments: readonly { readonly shipmentId: number; readonly first: number | null }[],
+): Promise<Map<number, ArchivedMonth[]>> {
+  const found = new Map<number, ArchivedMonth[]>()
+  if (shipments.length === 0) return found
+  const rows = await context.query(selectArchived, [
+    shipments.map(({ shipmentId }) => shipmentId),
+    shipments.map(({ first }) => new Date(first ?? 0)),
+  ])
+  for (const { shipment_id, month, file } of rows) {
+    const months = found.get(shipment_id)
+    if (months === undefined) found.set(shipment_id, [{ month, file }])
+    else months.push({ month, file })
+  }
+  return found
+}
+
 const keepWritersOut = statement('tracking.keep_writers_out', 'lock table tracking.event in share row exclusive mode')
 const detach = statement('tracking.detach_month', 'select tracking.detach_month($1::date)')
 

@@ -1,10 +1,12 @@
 import { Type } from 'typebox'
 import { accepted, refused } from '#kernel/outcome.ts'
+import type { ReadContext } from '#platform/database.ts'
 import { type Operation, query } from '#platform/operation.ts'
 import { ingestOperations } from './ingest-operations.ts'
 import { normalNumber } from './reference-store.ts'
 import { Carrier, exact, Id, Milestone, NumberOf, OrderRef, ReferenceOf, State } from './schemas.ts'
-import type { KeysByKind } from './shipment-store.ts'
+import { type FindInherited, withInherited } from './inherited.ts'
+import type { KeyKind, KeysByKind } from './shipment-store.ts'
 import { isToken, publicViewOf, shipmentsBy, type ShipmentView } from './shipment-view.ts'
 
 const ShipmentOut = Type.Object(
@@ -38,10 +40,13 @@ const ShipmentOut = Type.Object(
       ),
       Type.Null(),
     ]),
+    archived: Type.Array(Type.Object({ month: Type.String(), file: Type.Union([Type.String(), Type.Null()]) }, exact), {
+      description: 'months that are in files: facts of them are not in the timeline',
+    }),
     timeline: Type.Array(
       Type.Object(
         {
-          factId: Type.String(),
+          factId: Type.Union([Type.String(), Type.Null()]),
           occurredAt: Type.String(),
           code: Type.String(),
           milestone: Milestone,
@@ -49,6 +54,9 @@ const ShipmentOut = Type.Object(
           source: Type.String(),
           detail: Type.Union([Type.String(), Type.Null()]),
           voided: Type.Boolean(),
+          inheritedFrom: Type.Union([Type.String(), Type.Null()], {
+            description: 'container that was seen there while the shipment was in it; null for a fact of the shipment itself',
+          }),
         },
         exact,
       ),
@@ -69,106 +77,15 @@ const PublicOut = Type.Object(
   exact,
 )
 
-const plain = ({ timeline, numbers, ...view }: ShipmentView) => ({
+const plain = ({ timeline, numbers, archived, ...view }: ShipmentView) => ({
   ...view,
   numbers: numbers.map((number) => ({ ...number })),
+  archived: archived.map((each) => ({ ...each })),
   timeline: timeline.map((entry) => ({ ...entry })),
 })
 
 const read = { scopes: ['tracking:read'], batch: { largest: 1000, longestWaitMs: 1 }, priority: 'normal' } as const
 const unknown = (what: string, field: string) => refused('tracking.unknown_shipment', `there is no shipment ${what}`, field)
-
-const get = query({
-  id: 'tracking.get',
-  context: 'tracking',
-  summary: 'A shipment with its timeline',
-  input: Type.Object({ shipmentId: Id }, exact),
-  output: ShipmentOut,
-  ...read,
-  http: { method: 'GET', path: '/v1/shipments/:shipmentId' },
-  errors: { 'tracking.unknown_shipment': 404 },
-  body: async (context, asked) => {
-    const keys = asked.map(({ input }) => input.shipmentId)
-    const found = await shipmentsBy(context, 'shipment', keys)
-    return found.map(([view], index) => (view === undefined ? unknown(`${keys[index]}`, '/shipmentId') : accepted(plain(view))))
-  },
-})
-
-const getByWaybill = query({
-  id: 'tracking.get_by_waybill',
-  context: 'tracking',
-  summary: 'The shipment of a waybill with its timeline',
-  input: Type.Object({ waybillId: Id }, exact),
-  output: ShipmentOut,
-  ...read,
-  http: { method: 'GET', path: '/v1/waybills/:waybillId/track' },
-  errors: { 'tracking.unknown_shipment': 404 },
-  body: async (context, asked) => {
-    const keys = asked.map(({ input }) => input.waybillId)
-    const found = await shipmentsBy(context, 'waybill', keys)
-    return found.map(([view], index) => (view === undefined ? unknown(`of waybill ${keys[index]}`, '/waybillId') : accepted(plain(view))))
-  },
-})
-
-const getByNumber = query({
-  id: 'tracking.get_by_number',
-  context: 'tracking',
-  summary: 'The shipment with a number: S17 and W17 are our own, for shipment and waybill 17; any other is that of a carrier',
-  input: Type.Object({ number: NumberOf, carrier: Type.Optional(Carrier) }, exact),
-  output: ShipmentOut,
-  ...read,
-  http: { method: 'GET', path: '/v1/track/numbers/:number' },
-  errors: { 'tracking.unknown_shipment': 404, 'tracking.number_of_several': 409 },
-  body: async (context, asked) => {
-    const keys = asked.map(({ input }): KeysByKind['number'] => ({ ...input, number: normalNumber(input.number) }))
-    const found = await shipmentsBy(context, 'number', keys)
-    return found.map(([view, ...others], index) => {
-      const { number, carrier } = keys[index] as KeysByKind['number']
-      if (view === undefined) return unknown(`with the number ${number}${carrier === undefined ? '' : ` of ${carrier}`}`, '/number')
-      if (others.length === 0) return accepted(plain(view))
-      const carriers = [view, ...others].flatMap(({ numbers }) => numbers.filter((one) => one.number === number).map((one) => one.carrier))
-      return refused('tracking.number_of_several', `several carriers have this number; name one of ${carriers.join(', ')}`, '/carrier')
-    })
-  },
-})
-
-const listByOrder = query({
-  id: 'tracking.list_by_order',
-  context: 'tracking',
-  summary: 'The shipments of an order with their timelines; an empty list while none is made',
-  input: Type.Object({ orderId: Id }, exact),
-  output: Type.Object({ shipments: Type.Array(ShipmentOut) }, exact),
-  ...read,
-  http: { method: 'GET', path: '/v1/orders/:orderId/track' },
-  errors: {},
-  body: async (context, asked) => {
-    const found = await shipmentsBy(
-      context,
-      'order',
-      asked.map(({ input }) => input.orderId),
-    )
-    return found.map((views) => accepted({ shipments: views.map(plain) }))
-  },
-})
-
-const listByOrderRef = query({
-  id: 'tracking.list_by_order_ref',
-  context: 'tracking',
-  summary: 'The shipments of an order of another fulfilment system, by what it calls the order',
-  input: Type.Object({ orderRef: OrderRef }, exact),
-  output: Type.Object({ shipments: Type.Array(ShipmentOut) }, exact),
-  ...read,
-  http: { method: 'GET', path: '/v1/track/orders/:orderRef' },
-  errors: {},
-  body: async (context, asked) => {
-    const found = await shipmentsBy(
-      context,
-      'orderRef',
-      asked.map(({ input }) => input.orderRef),
-    )
-    return found.map((views) => accepted({ shipments: views.map(plain) }))
-  },
-})
 
 const publicGet = query({
   id: 'tracking.public',
@@ -195,12 +112,110 @@ const publicGet = query({
   },
 })
 
-export const operations: readonly Operation[] = [
+/** Reads of shipments with their timelines; `inherited` adds where they were by what they were in. */
+function readOperations(inherited?: FindInherited): Operation[] {
+  const lookUp = async <Kind extends KeyKind>(context: ReadContext, kind: Kind, keys: readonly KeysByKind[Kind][]) =>
+    withInherited(context, await shipmentsBy(context, kind, keys), inherited)
+
+  const get = query({
+    id: 'tracking.get',
+    context: 'tracking',
+    summary: 'A shipment with its timeline',
+    input: Type.Object({ shipmentId: Id }, exact),
+    output: ShipmentOut,
+    ...read,
+    http: { method: 'GET', path: '/v1/shipments/:shipmentId' },
+    errors: { 'tracking.unknown_shipment': 404 },
+    body: async (context, asked) => {
+      const keys = asked.map(({ input }) => input.shipmentId)
+      const views = await lookUp(context, 'shipment', keys)
+      return views.map(([view], index) => (view === undefined ? unknown(`${keys[index]}`, '/shipmentId') : accepted(plain(view))))
+    },
+  })
+
+  const getByWaybill = query({
+    id: 'tracking.get_by_waybill',
+    context: 'tracking',
+    summary: 'The shipment of a waybill with its timeline',
+    input: Type.Object({ waybillId: Id }, exact),
+    output: ShipmentOut,
+    ...read,
+    http: { method: 'GET', path: '/v1/waybills/:waybillId/track' },
+    errors: { 'tracking.unknown_shipment': 404 },
+    body: async (context, asked) => {
+      const keys = asked.map(({ input }) => input.waybillId)
+      const views = await lookUp(context, 'waybill', keys)
+      return views.map(([view], index) => (view === undefined ? unknown(`of waybill ${keys[index]}`, '/waybillId') : accepted(plain(view))))
+    },
+  })
+
+  const getByNumber = query({
+    id: 'tracking.get_by_number',
+    context: 'tracking',
+    summary: 'The shipment with a number: S17 and W17 are our own, for shipment and waybill 17; any other is that of a carrier',
+    input: Type.Object({ number: NumberOf, carrier: Type.Optional(Carrier) }, exact),
+    output: ShipmentOut,
+    ...read,
+    http: { method: 'GET', path: '/v1/track/numbers/:number' },
+    errors: { 'tracking.unknown_shipment': 404, 'tracking.number_of_several': 409 },
+    body: async (context, asked) => {
+      const keys = asked.map(({ input }): KeysByKind['number'] => ({ ...input, number: normalNumber(input.number) }))
+      const views = await lookUp(context, 'number', keys)
+      return views.map(([view, ...others], index) => {
+        const { number, carrier } = keys[index] as KeysByKind['number']
+        if (view === undefined) return unknown(`with the number ${number}${carrier === undefined ? '' : ` of ${carrier}`}`, '/number')
+        if (others.length === 0) return accepted(plain(view))
+        const carriers = [view, ...others].flatMap(({ numbers }) =>
+          numbers.filter((one) => one.number === number).map((one) => one.carrier),
+        )
+        return refused('tracking.number_of_several', `several carriers have this number; name one of ${carriers.join(', ')}`, '/carrier')
+      })
+    },
+  })
+
+  const listByOrder = query({
+    id: 'tracking.list_by_order',
+    context: 'tracking',
+    summary: 'The shipments of an order with their timelines; an empty list while none is made',
+    input: Type.Object({ orderId: Id }, exact),
+    output: Type.Object({ shipments: Type.Array(ShipmentOut) }, exact),
+    ...read,
+    http: { method: 'GET', path: '/v1/orders/:orderId/track' },
+    errors: {},
+    body: async (context, asked) => {
+      const views = await lookUp(
+        context,
+        'order',
+        asked.map(({ input }) => input.orderId),
+      )
+      return views.map((shipments) => accepted({ shipments: shipments.map(plain) }))
+    },
+  })
+
+  const listByOrderRef = query({
+    id: 'tracking.list_by_order_ref',
+    context: 'tracking',
+    summary: 'The shipments of an order of another fulfilment system, by what it calls the order',
+    input: Type.Object({ orderRef: OrderRef }, exact),
+    output: Type.Object({ shipments: Type.Array(ShipmentOut) }, exact),
+    ...read,
+    http: { method: 'GET', path: '/v1/track/orders/:orderRef' },
+    errors: {},
+    body: async (context, asked) => {
+      const views = await lookUp(
+        context,
+        'orderRef',
+        asked.map(({ input }) => input.orderRef),
+      )
+      return views.map((shipments) => accepted({ shipments: shipments.map(plain) }))
+    },
+  })
+
+  return [get, getByWaybill, getByNumber, listByOrder, listByOrderRef]
+}
+
+export const shipmentOperations = (inherited?: FindInherited): readonly Operation[] => [
   ...ingestOperations,
-  get,
-  getByWaybill,
-  getByNumber,
-  listByOrder,
-  listByOrderRef,
+  ...readOperations(inherited),
   publicGet,
 ]

@@ -40,16 +40,16 @@ export function reportedFact({ occurredAt, ...rest }: Static<typeof FactIn>): Ou
 
 const validate = compileValidation(FactIn)
 
-/** Facts out of anything: each is judged by itself, so that one of a wrong shape does not take the others along. */
-export function readFacts(given: readonly unknown[]): Outcome<ReportedFact>[] {
-  return given.map((each) => unstorable(each) ?? validate(each) ?? reportedFact(each as Static<typeof FactIn>))
-}
-
-/** HTTP refuses such text before anybody sees it; streams and messages have no such gate, and one such fact would take its whole message along. */
+/** HTTP refuses such text before anybody sees it; streams and messages have no such gate. */
 function unstorable(value: unknown): Outcome<never> | undefined {
   if (typeof value !== 'object' || value === null) return undefined
   for (const [name, text] of Object.entries(value))
     if (typeof text === 'string' && (text.includes('\u0000') || !text.isWellFormed()))
-      return refused('tracking.unstorable_text', 'text can not hold U+0000 or half of a surrogate pair', `/${name}`)
+      return refused('tracking.unstorable_text', 'text can not hold U+0000 or half of a surrogate pair', `/${name.toWellFormed()}`)
   return undefined
+}
+
+/** Facts out of anything: each is judged by itself, so that one of a wrong shape does not take the others along. */
+export function readFacts(given: readonly unknown[]): Outcome<ReportedFact>[] {
+  return given.map((each) => unstorable(each) ?? validate(each) ?? reportedFact(each as Static<typeof FactIn>))
 }

@@ -3,6 +3,7 @@ import type { WriteContext } from '#platform/database.ts'
 import type { NewEvent } from '#platform/events.ts'
 import { type MilestoneReached, type MilestoneWithdrawn, trackingEventTypes } from './events.ts'
 import { isKnownCode } from './fact.ts'
+import { countUnknownCodes, type UnknownCode } from './unknown-codes.ts'
 import { lockNamed } from './find-shipments.ts'
 import { append, canAppend, type Milestone, type Standing } from './fold.ts'
 import { foldShipments } from './fold-shipments.ts'
@@ -56,14 +57,23 @@ export async function recordFacts(
 
   const firstToTell = new Set(corrected)
   for (const fact of added) firstToTell.add(toldKey(fact))
-  return judged.map((outcome): Outcome<RecordedFact> => {
+  const unknown = new Map<string, UnknownCode>()
+  const outcomes = judged.map((outcome, index): Outcome<RecordedFact> => {
     if (!outcome.ok) return outcome
     const { id, shipmentId, source, code, voids } = outcome.value
     const { state } = standings.get(shipmentId) ?? (shipments.get(shipmentId) as Shipment).standing
     const codeKnown = voids !== null || isKnownCode(source, code)
     // Of two copies in one batch the first one added it.
-    return accepted({ shipmentId, factId: id, state, added: firstToTell.delete(toldKey(outcome.value)), codeKnown })
+    const isAdded = firstToTell.delete(toldKey(outcome.value))
+    if (isAdded && !codeKnown) {
+      const key = JSON.stringify([source, code])
+      const { times = 0, example = reported[index]?.number ?? `S${shipmentId}` } = unknown.get(key) ?? {}
+      unknown.set(key, { source, code, times: times + 1, example })
+    }
+    return accepted({ shipmentId, factId: id, state, added: isAdded, codeKnown })
   })
+  countUnknownCodes(context, [...unknown.values()])
+  return outcomes
 }
 
 const toldKey = ({ shipmentId, id, version }: IncomingFact): string => `${rowKeyOf(shipmentId, id)} ${version ?? ''}`

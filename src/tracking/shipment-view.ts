@@ -1,12 +1,14 @@
 import type { ReadContext } from '#platform/database.ts'
 import { arrivalsOf, type ArrivalView } from './arrivals.ts'
 import { compareKeys, type Milestone, sortKeyOf } from './fold.ts'
+import { type ArchivedMonth, archivedMonthsOf } from './months.ts'
 import { numbersOf, type Reference } from './reference-store.ts'
 import { findShipments, type KeyKind, type KeysByKind, type Shipment } from './shipment-store.ts'
 import { factsOf, spanOf, type StoredFact } from './tracking-store.ts'
 
 export interface TimelineEntry {
-  readonly factId: string
+  /** Null where it is no fact but inherited. */
+  readonly factId: string | null
   readonly occurredAt: string
   readonly code: string
   /** Null where the code says nothing about where the shipment stands. */
@@ -16,6 +18,8 @@ export interface TimelineEntry {
   readonly detail: string | null
   /** True when another fact took it back. */
   readonly voided: boolean
+  /** Code of the container that was seen there while the shipment was in it; null for facts of the shipment itself. */
+  readonly inheritedFrom: string | null
 }
 
 export interface ShipmentView {
@@ -43,6 +47,8 @@ export interface ShipmentView {
   readonly late: number
   /** When it is expected, from history; null where history says nothing, and once it has come or goes back. */
   readonly arrival: ArrivalView | null
+  /** Months that are put away and may hold earlier facts of it, which the timeline does not show. */
+  readonly archived: readonly ArchivedMonth[]
   readonly timeline: readonly TimelineEntry[]
 }
 
@@ -61,6 +67,7 @@ function timelineOf(facts: readonly StoredFact[]): TimelineEntry[] {
       source,
       detail,
       voided: voided.has(id),
+      inheritedFrom: null,
     }))
 }
 
@@ -68,10 +75,14 @@ function timelineOf(facts: readonly StoredFact[]): TimelineEntry[] {
 export async function viewShipments(context: ReadContext, shipments: readonly Shipment[]): Promise<ShipmentView[]> {
   const ids = [...new Set(shipments.map((shipment) => shipment.shipmentId))]
   const span = spanOf(shipments.map(({ standing }) => standing))
-  const [facts, numbers, arrivals] = await Promise.all([
+  const [facts, numbers, arrivals, archived] = await Promise.all([
     factsOf(context, ids, span),
     numbersOf(context, ids),
     arrivalsOf(context, shipments),
+    archivedMonthsOf(
+      context,
+      shipments.map(({ shipmentId, standing }) => ({ shipmentId, first: standing.first ?? null })),
+    ),
   ])
   return shipments.map(({ shipmentId, waybillId, orderId, orderRef, from, to, promisedAt, registered, token, standing }) => ({
     shipmentId,
@@ -90,6 +101,7 @@ export async function viewShipments(context: ReadContext, shipments: readonly Sh
     exception: standing.exception,
     late: standing.late,
     arrival: arrivals.get(shipmentId) ?? null,
+    archived: archived.get(shipmentId) ?? [],
     timeline: timelineOf(facts.get(shipmentId) ?? []),
   }))
 }

@@ -17,7 +17,12 @@ export interface Taken {
   readonly added: number
   readonly known: number
   readonly refused: number
-  readonly unknownCodes: number
+}
+
+export interface RefusedRecord extends FedRecord {
+  readonly code: string
+  readonly field?: string | undefined
+  readonly detail: string
 }
 
 const keepRefused = statement(
@@ -27,6 +32,21 @@ const keepRefused = statement(
      as refused (position, body, code, field, detail)
    on conflict (feed, position) do nothing`,
 )
+
+/** Keeps what nobody waits for an answer about, with its reason; the same position of a feed again is not a second row. */
+export function keepRefusals(context: WriteContext, feed: string, bad: readonly RefusedRecord[]): void {
+  if (bad.length === 0) return
+  context.defer(keepRefused, [
+    feed,
+    bad.map(({ position }) => position),
+    bad.map(({ body }) => storable(body.slice(0, 10_000))),
+    bad.map(({ code }) => code),
+    // Both may quote the record: the name of a field, the place where it stopped to be JSON.
+    bad.map(({ field = '' }) => storable(field.slice(0, 1_000))),
+    bad.map(({ detail }) => storable(detail.slice(0, 1_000))),
+    context.now,
+  ])
+}
 
 /**
  * Records facts of a feed where nobody waits for an answer: what can not be taken is kept with its reason, and the rest goes on. Taken
@@ -42,25 +62,13 @@ export async function takeRecords(context: WriteContext, feed: string, records: 
   ).values()
   const done = read.map((outcome) => (outcome.ok ? (recorded.next().value as Outcome<RecordedFact>) : outcome))
   const bad = done.flatMap((outcome, index) => (outcome.ok ? [] : [{ ...outcome.error, ...(records[index] as FedRecord) }]))
-  if (bad.length > 0) {
-    context.defer(keepRefused, [
-      feed,
-      bad.map(({ position }) => position),
-      bad.map(({ body }) => storable(body.slice(0, 10_000))),
-      bad.map(({ code }) => code),
-      // Both may quote the record: the name of a field, the place where it stopped to be JSON.
-      bad.map(({ field = '' }) => storable(field.slice(0, 1_000))),
-      bad.map(({ detail }) => storable(detail.slice(0, 1_000))),
-      context.now,
-    ])
-  }
+  keepRefusals(context, feed, bad)
   const good = done.flatMap((outcome) => (outcome.ok ? outcome.value : []))
   const added = good.filter((fact) => fact.added).length
   return {
     added,
     known: good.length - added,
     refused: bad.length,
-    unknownCodes: good.filter((fact) => fact.added && !fact.codeKnown).length,
   }
 }
 
