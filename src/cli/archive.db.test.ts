@@ -58,3 +58,10 @@ it('puts a month away without moving a shipment, and a late fact of it changes n
     file: 'a.parquet',
   })
 })
+
+it('this month and the last one can not be taken out, since reads count on them', async () => {
+  const database = t.databases.of('tracking')
+  // The clock stands in March.
+  for (const month of ['2026-02-01', '2026-03-01'])
+    await expect(database.write(t.live, (context) => tracking.months.detach(context, month))).rejects.toThrow(/stay in tables/)
+})
