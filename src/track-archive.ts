@@ -48,7 +48,10 @@ async function putAway(
   { dir, month }: { readonly dir: string; readonly month: string },
 ): Promise<number> {
   const database = databases.of('tracking')
-  for (let sealed = 1; sealed > 0; ) sealed = await database.write(scope, (context) => months.seal(context, month), { repeatable: true })
+  for (let after: number | null = 0; after !== null; ) {
+    const from: number = after
+    after = await database.write(scope, (context) => months.seal(context, month, from), { repeatable: true })
+  }
   await database.write(scope, (context) => months.detach(context, month), { repeatable: true })
   const name = `tracking-${scope.traffic}-${month.slice(0, 7)}.parquet`
   // A name of its own: two runs at once must not write into one file. Each has the whole month, or fails because the other has dropped it.

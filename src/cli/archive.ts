@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet'
 import { systemClock } from '#kernel/time.ts'
 import { bothTraffics, type Traffic } from '#platform/request-context.ts'
-import { archiveFolder, putAwayBefore } from '../track-archive.ts'
+import { archiveFolder, firstKept, putAwayBefore } from '../track-archive.ts'
 import type { TrackCore } from '../track-core.ts'
 import { configOf, parse, reporter, UsageError, type Verb } from './command.ts'
 import { withTrackCore } from './session.ts'
@@ -27,9 +27,8 @@ export const archiveVerb: Verb = {
     const before = flags.text('before') ?? ''
     const shipmentId = flags.number('shipment', 0)
     if (what === 'tracking' && !/^\d{4}-(0[1-9]|1[0-2])$/.test(before)) throw new UsageError('--before must be a month such as 2026-03')
-    // A month that goes on would be sealed up to its end, for good, and what happens in it from now on would move nothing.
-    if (what === 'tracking' && before > systemClock.now().toISOString().slice(0, 7))
-      throw new UsageError(`--before is ${before}: only months that are over can be put away`)
+    if (what === 'tracking' && before > firstKept(systemClock.now(), 1))
+      throw new UsageError('--before must be the last month or an earlier one: that one and this one stay in tables')
     if (what === 'show' && !(shipmentId > 0)) throw new UsageError('--shipment must be the id of a shipment')
     if (what !== 'tracking' && what !== 'show') throw new UsageError('archive needs what: tracking or show')
     return withTrackCore({ config, clock: systemClock, say: () => undefined }, async (core) => {

@@ -23,7 +23,7 @@ export async function foldShipments(context: ReadContext, shipmentIds: readonly 
 
 const unsealedOfMonth = statement<{ shipment_id: number }>(
   'tracking.unsealed_of_month',
-  'select shipment_id from tracking.unsealed_of_month($1::date, $2::int)',
+  'select shipment_id from tracking.unsealed_of_month($1::date, $2, $3::int)',
 )
 const writeSealed = statement(
   'tracking.write_sealed',
@@ -34,10 +34,11 @@ const writeSealed = statement(
 
 const shipmentsAPage = 500
 
-/** Seals some shipments that have facts of a month up to its end; says how many. None left: the month may go. */
-export async function sealSome(context: WriteContext, month: string): Promise<number> {
-  const ids = (await context.query(unsealedOfMonth, [month, shipmentsAPage])).map((row) => row.shipment_id)
-  if (ids.length === 0) return 0
+/** Seals the next shipments behind `after` that have facts of a month up to its end; says which was the last, null when none was left. */
+export async function sealSome(context: WriteContext, month: string, after: number): Promise<number | null> {
+  const ids = (await context.query(unsealedOfMonth, [month, after, shipmentsAPage])).map((row) => row.shipment_id)
+  const last = ids.at(-1)
+  if (last === undefined) return null
   const until = endOf(month)
   await lockShipments(context, { shipmentIds: ids })
   const [facts, bases] = await Promise.all([factsOf(context, ids), basesOf(context, ids)])
@@ -50,7 +51,7 @@ export async function sealSome(context: WriteContext, month: string): Promise<nu
     JSON.stringify(sealed.map(({ shipmentId, base }) => ({ id: shipmentId, standing: packStanding(base.standing), voided: base.voided }))),
   ])
   updateShipments(context, sealed)
-  return ids.length
+  return last
 }
 
 const endOf = (month: string): number => {

@@ -110,7 +110,7 @@ export function openTracking({ carriers, inherited }: TrackingOptions = {}) {
     /** Putting a month away: seal until none is left, detach, take its pages into a file, drop. Each step may be run again. */
     months: {
       list: (context: ReadContext) => monthsOf(context),
-      seal: (context: WriteContext, month: string) => sealSome(context, month),
+      seal: (context: WriteContext, month: string, after: number) => sealSome(context, month, after),
       detach: (context: WriteContext, month: string) => detachMonth(context, month),
       takePage: (context: WriteContext, month: string, after: number) => takeMonthPage(context, month, after),
       drop: (context: WriteContext, month: string, into: { readonly file: string; readonly facts: number }) =>

@@ -1,3 +1,4 @@
+import { invariant } from '#kernel/outcome.ts'
 import { sealSome } from './fold-shipments.ts'
 import { type ReadContext, statement, type WriteContext } from '#platform/database.ts'
 
@@ -21,6 +22,11 @@ export interface ArchivedMonth {
   readonly file: string | null
 }
 
+/** This month and the last one are always tables, so a read of what is younger need not ask. */
+function alwaysOpenFrom(now: Date): number {
+  return Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - 1, 1)
+}
+
 const selectArchived = statement<{ shipment_id: number; month: string; file: string | null }>(
   'tracking.archived_months',
   `select asked.shipment_id, month.month::text, month.file
@@ -37,10 +43,12 @@ export async function archivedMonthsOf(
   shipments: readonly { readonly shipmentId: number; readonly first: number | null }[],
 ): Promise<Map<number, ArchivedMonth[]>> {
   const found = new Map<number, ArchivedMonth[]>()
-  if (shipments.length === 0) return found
+  const openFrom = alwaysOpenFrom(context.now)
+  const older = shipments.filter(({ first }) => (first ?? 0) < openFrom)
+  if (older.length === 0) return found
   const rows = await context.query(selectArchived, [
-    shipments.map(({ shipmentId }) => shipmentId),
-    shipments.map(({ first }) => new Date(first ?? 0)),
+    older.map(({ shipmentId }) => shipmentId),
+    older.map(({ first }) => new Date(first ?? 0)),
   ])
   for (const { shipment_id, month, file } of rows) {
     const months = found.get(shipment_id)
@@ -58,8 +66,9 @@ const detach = statement('tracking.detach_month', 'select tracking.detach_month(
  * here, while nobody writes. A writer that holds such a shipment and waits for the table is ended by the database, and run again.
  */
 export async function detachMonth(context: WriteContext, month: string): Promise<void> {
+  invariant(Date.parse(month) < alwaysOpenFrom(context.now), `${month} is this month or the last one, which stay in tables`)
   await context.query(keepWritersOut)
-  for (let sealed = 1; sealed > 0; ) sealed = await sealSome(context, month)
+  for (let after: number | null = 0; after !== null; ) after = await sealSome(context, month, after)
   await context.query(detach, [month])
 }
 
