@@ -221,9 +221,13 @@ export async function loadRoutesToTry(
   if (slots.length === 0) return []
   const rows = await context.query(selectRoutesToTry, [
     ...columnsOf(slots),
-    ...[least.weightGrams, least.volumeMl, least.pieces],
+    least.weightGrams,
+    least.volumeMl,
+    least.pieces,
     all,
-    ...[most.weightGrams, most.volumeMl, most.pieces],
+    most.weightGrams,
+    most.volumeMl,
+    most.pieces,
   ])
   return rows.map((row) => ({ ...routeOf(row), open: row.tried }))
 }
