@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { ReportedFact } from '#tracking'
 import { openTracking } from '#tracking'
-import { archiveVerb } from './archive.ts'
 import { openTestDatabases, type TestDatabases } from '#test/databases.ts'
 
 let t: TestDatabases

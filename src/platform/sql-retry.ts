@@ -11,6 +11,9 @@ const rules: Readonly<Record<string, 'always' | 'if_repeatable'>> = {
   '53300': 'always', // too_many_connections: refused before anything ran
   '57P03': 'always', // cannot_connect_now: server is starting up or in recovery
   ECONNREFUSED: 'always',
+  // The same of a socket file: it is gone, or more callers knock at once than it holds.
+  ENOENT: 'always',
+  EAGAIN: 'always',
   '57P01': 'if_repeatable', // admin_shutdown
   '57P02': 'if_repeatable', // crash_shutdown
   '08000': 'if_repeatable',

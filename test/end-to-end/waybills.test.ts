@@ -186,7 +186,7 @@ describe('waybills and their orders, over HTTP', () => {
         `order ${other.orderId}: item 1 is allocated, and no waybill carries it`,
       ],
       [
-        `update tracking.shipment set projection = (projection::jsonb || '{"state": "delivered"}')::json where waybill_id = ${waybillId}`,
+        `update tracking.shipment set projection = jsonb_set(projection::jsonb, '{0}', '"delivered"')::json where waybill_id = ${waybillId}`,
         '',
         `order ${orderId}: waybill ${waybillId} is loaded, its shipment is delivered`,
       ],
