@@ -78,8 +78,11 @@ export async function driveOpen(options: OpenLoadOptions): Promise<OpenLoadResul
   }
   const send = (call: Call): void => {
     unanswered += 1
-    const connection = idle.pop()
-    if (connection !== undefined) return connection.send(call)
+    // A server closes what has been idle for longer than its keep-alive; a client finds out when it asks for it.
+    for (let connection = idle.pop(); connection !== undefined; connection = idle.pop()) {
+      if (connection.isOpen()) return connection.send(call)
+      open -= 1
+    }
     waiting.push(call)
     if (open >= connectionsMost) return
     open += 1
@@ -117,6 +120,7 @@ export async function driveOpen(options: OpenLoadOptions): Promise<OpenLoadResul
 }
 
 interface Connection {
+  isOpen(): boolean
   send(call: Call): void
   close(): void
 }
@@ -130,6 +134,7 @@ function openConnection(
   let call: Call | undefined
   let pending: Buffer = Buffer.alloc(0)
   const connection: Connection = {
+    isOpen: () => !socket.destroyed && socket.writable,
     send(next) {
       call = next
       socket.write(next.text)
@@ -154,4 +159,5 @@ function openConnection(
     end(Number(head.slice(9, 12)), body)
   })
   socket.on('error', () => end(0, ''))
+  socket.on('close', () => end(0, ''))
 }
