@@ -21,6 +21,7 @@ import { type Messaging, openMessaging } from '#messaging'
 import { openOrders, type Orders } from '#orders'
 import { guardTraffic, openPayments, type Payments } from '#payments'
 import type { Rate } from '#platform/aspects/limits.ts'
+import { sharedBacklog } from '#platform/backlog.ts'
 import { type Authentication, openAuthentication } from '#platform/authentication.ts'
 import { openCache, openMemoryStore } from '#platform/cache.ts'
 import { openRedisStore } from '#platform/cache-redis.ts'
@@ -219,10 +220,11 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
   })
   observed.watchPools(databases)
   observed.watchJobs(jobs)
+  const looks = sharedBacklog(relay, () => performance.now())
   metrics.gauge('outbox_waiting', 'Events that a consumer has still to take.', ['consumer'], async () => {
     const backlogs = await Promise.all(
       bothTraffics.map(async (traffic) =>
-        (await relay.backlog(traffic)).map((entry) => ({ traffic, labels: { consumer: entry.consumer }, value: entry.waiting })),
+        (await looks.backlog(traffic)).map((entry) => ({ traffic, labels: { consumer: entry.consumer }, value: entry.waiting })),
       ),
     )
     return backlogs.flat()
@@ -240,7 +242,7 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
   const watch = openTrackWatch({
     databases,
     tracking,
-    relay,
+    relay: looks,
     metrics,
     nowMs: () => clock.now().getTime(),
     log,

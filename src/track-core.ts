@@ -1,3 +1,4 @@
+import { sharedBacklog } from '#platform/backlog.ts'
 import { randomBytes } from 'node:crypto'
 import { openTrackFlows } from '#flows'
 import type { CheckResult } from '#kernel/check.ts'
@@ -115,16 +116,17 @@ export async function openTrackCore({ config, engines, clock, log, traces }: Cor
   const feeds = openTrackFeeds({ config, databases, tracking, metrics, log })
   observed.watchPools(databases)
   observed.watchJobs(jobs)
+  const looks = sharedBacklog(relay, () => performance.now())
   metrics.gauge('outbox_waiting', 'Events that a consumer has still to take.', ['consumer'], async () => {
     const backlogs = await Promise.all(
       bothTraffics.map(async (traffic) =>
-        (await relay.backlog(traffic)).map((entry) => ({ traffic, labels: { consumer: entry.consumer }, value: entry.waiting })),
+        (await looks.backlog(traffic)).map((entry) => ({ traffic, labels: { consumer: entry.consumer }, value: entry.waiting })),
       ),
     )
     return backlogs.flat()
   })
   defineHouseJobs(jobs, { relay, messaging, databases, contexts: ['tracking', 'messaging'] })
-  const watch = openTrackWatch({ databases, tracking, relay, metrics, nowMs: () => clock.now().getTime(), log })
+  const watch = openTrackWatch({ databases, tracking, relay: looks, metrics, nowMs: () => clock.now().getTime(), log })
   defineTrackJobs(jobs, { config, tracking, databases, clock, watch, log })
   return {
     databases,

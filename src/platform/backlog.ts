@@ -22,6 +22,20 @@ export async function isDrained(relay: Pick<Relay, 'backlog'>, traffic: Traffic)
   return after.every(({ waiting, cursor }, index) => waiting === 0 && before[index]?.waiting === 0 && before[index].cursor === cursor)
 }
 
+/** Several gauges ask for the backlog at each look at the metrics: they share what was seen within a second. */
+export function sharedBacklog(relay: Pick<Relay, 'backlog'>, nowMs: () => number): Pick<Relay, 'backlog'> {
+  const seen = new Map<Traffic, { readonly atMs: number; readonly backlog: Promise<Backlog[]> }>()
+  return {
+    backlog(traffic) {
+      const last = seen.get(traffic)
+      if (last !== undefined && nowMs() - last.atMs < 1_000) return last.backlog
+      const backlog = relay.backlog(traffic)
+      seen.set(traffic, { atMs: nowMs(), backlog })
+      return backlog
+    },
+  }
+}
+
 /** Where the consumers of a context stand, and how many of their events are parked. */
 const standingStatement = (into: ContextName) =>
   statement<{ name: string; last_id: number; parked: number }>(
