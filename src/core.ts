@@ -220,7 +220,7 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
   })
   observed.watchPools(databases)
   observed.watchJobs(jobs)
-  const looks = sharedBacklog(relay, () => performance.now())
+  const looks = sharedBacklog(relay)
   metrics.gauge('outbox_waiting', 'Events that a consumer has still to take.', ['consumer'], async () => {
     const backlogs = await Promise.all(
       bothTraffics.map(async (traffic) =>

@@ -116,7 +116,7 @@ export async function openTrackCore({ config, engines, clock, log, traces }: Cor
   const feeds = openTrackFeeds({ config, databases, tracking, metrics, log })
   observed.watchPools(databases)
   observed.watchJobs(jobs)
-  const looks = sharedBacklog(relay, () => performance.now())
+  const looks = sharedBacklog(relay)
   metrics.gauge('outbox_waiting', 'Events that a consumer has still to take.', ['consumer'], async () => {
     const backlogs = await Promise.all(
       bothTraffics.map(async (traffic) =>

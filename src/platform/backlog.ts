@@ -22,16 +22,14 @@ export async function isDrained(relay: Pick<Relay, 'backlog'>, traffic: Traffic)
   return after.every(({ waiting, cursor }, index) => waiting === 0 && before[index]?.waiting === 0 && before[index].cursor === cursor)
 }
 
-/** Several gauges ask for the backlog at each look at the metrics: they share what was seen within a second. */
-export function sharedBacklog(relay: Pick<Relay, 'backlog'>, nowMs: () => number): Pick<Relay, 'backlog'> {
-  const seen = new Map<Traffic, { readonly atMs: number; readonly backlog: Promise<Backlog[]> }>()
+/** Several gauges ask for the backlog at each look at the metrics: those that ask while one looks share what it sees. No longer, for who looks twice wants to see twice. */
+export function sharedBacklog(relay: Pick<Relay, 'backlog'>): Pick<Relay, 'backlog'> {
+  const looking = new Map<Traffic, Promise<Backlog[]>>()
   return {
     backlog(traffic) {
-      const last = seen.get(traffic)
-      if (last !== undefined && nowMs() - last.atMs < 1_000) return last.backlog
-      const backlog = relay.backlog(traffic)
-      seen.set(traffic, { atMs: nowMs(), backlog })
-      return backlog
+      const shared = looking.get(traffic) ?? relay.backlog(traffic).finally(() => looking.delete(traffic))
+      looking.set(traffic, shared)
+      return shared
     },
   }
 }
