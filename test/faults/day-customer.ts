@@ -13,6 +13,8 @@ export interface DayTold {
   readonly cancelled: Set<string>
   /** Orders that wait for their customer, who has left. */
   readonly left: Set<string>
+  /** Orders whose customers have answered the page of a gateway, or paid in. */
+  readonly acted: Set<number>
   /** Orders whose payment was refused, and which were paid for anew. */
   readonly paidAgain: Map<string, number>
   /** Accepted and refused commands by what they are, such as `edit split` and `edit split: orders.too_late`. */
@@ -26,6 +28,7 @@ export const emptyTold = (): DayTold => ({
   byNumber: new Map(),
   cancelled: new Set(),
   left: new Set(),
+  acted: new Set(),
   paidAgain: new Map(),
   counts: new Map(),
   strange: [],
@@ -213,12 +216,14 @@ async function customerPays(people: People, order: DayOrder, orderId: number): P
     if (leg?.action?.kind === 'redirect' && leg.action.url !== undefined) {
       const body = new URLSearchParams({ action: order.answer === 'decline' ? 'decline' : 'approve' })
       await (await fetch(leg.action.url, { method: 'POST', body, redirect: 'manual' })).arrayBuffer()
+      people.told.acted.add(orderId)
       return countUp(people.told.counts, `3-D Secure ${order.answer}`)
     }
     if (leg?.action?.kind === 'transfer') {
       const paid = await fetch(`${people.gatewayUrl(leg.gateway ?? 'meridian')}/transfers/${leg.action.reference}/pay`, { method: 'POST' })
       if (paid.status !== 200) people.told.strange.push(`${order.key}: paying in was answered with ${paid.status} ${await paid.text()}`)
       else await paid.arrayBuffer()
+      people.told.acted.add(orderId)
       return countUp(people.told.counts, 'transfer paid in')
     }
     if (seen?.requests.some(({ state }) => state === 'open')) return

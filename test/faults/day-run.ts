@@ -229,7 +229,7 @@ function playDay({ house, pgs, city, apiKey, orders, seed, now, say }: DaySettin
         const moved = await round()
         const settled = await claimSome()
         if (moved + settled > 0) continue
-        await drain(folder, { webhooksWaiting, withinMs: drainWithinMs })
+        await drain(folder, { webhooksWaiting, acted: told.acted, withinMs: drainWithinMs })
         const paid = turn < 190 ? await payAgain(people, folder) : 0
         if ((await round()) + (await claimSome()) + paid === 0) return
       }

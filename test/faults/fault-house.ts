@@ -106,8 +106,11 @@ export async function killAndRecover(house: House, victim: Victim, killStartAfte
   return performance.now() - began
 }
 
+// A customer has acted and the gateway's word of it may be lost: the sweep asks after 15 s, and after a minute again where the process that asked was killed.
 const openWork = `
   select (select count(*) from payments.attempt where state in ('created', 'sent', 'unknown')) as attempts,
+    (select count(*) from payments.attempt join payments.request on request.id = attempt.request_id
+      where attempt.state = 'requires_action' and request.order_id = any($1::bigint[])) as acted,
     (select count(*) from payments.leg where retry_at is not null) as retries,
     (select count(*) from payments.follow_up where state not in ('succeeded', 'failed', 'manual', 'wallet')) as refunds,
     (select count(*) from payments.webhook where processed_at is null) as webhooks`
@@ -115,17 +118,19 @@ const openWork = `
 interface Draining {
   /** Webhooks that gateways have still to deliver. */
   readonly webhooksWaiting: () => number
+  /** Orders whose customers have answered their gateway's page. */
+  readonly acted?: ReadonlySet<number>
   readonly withinMs?: number
 }
 
 /** Waits until no event waits and no payment or refund is without its end; tells how long it took. */
-export async function drain(folder: ServerFolder, { webhooksWaiting, withinMs = 150_000 }: Draining): Promise<number> {
+export async function drain(folder: ServerFolder, { webhooksWaiting, acted = new Set(), withinMs = 150_000 }: Draining): Promise<number> {
   const began = performance.now()
   const admin = new pg.Client({ connectionString: await folder.adminUrl() })
   await admin.connect()
   let left = ''
   const isSettled = async (): Promise<boolean> => {
-    const { rows } = await admin.query<Record<string, string>>(openWork)
+    const { rows } = await admin.query<Record<string, string>>(openWork, [[...acted]])
     left = JSON.stringify(rows[0])
     return Object.values(rows[0] ?? {}).every((count) => Number(count) === 0)
   }
