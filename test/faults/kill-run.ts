@@ -88,6 +88,8 @@ export async function runKillNine({ kills, seed, say = () => undefined }: KillOp
       await clients.stop()
     }
     const drainMs = await drain(folder, gateway)
+    await clients.round()
+    await drain(folder, gateway)
     say(`drained after ${drainMs.toFixed(0)} ms`)
     const breaks = await stopAndCheck(house)
     const books = await compare(folder, gateway, clients.told)
