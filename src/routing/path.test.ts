@@ -65,6 +65,17 @@ describe('paths', () => {
     )
   })
 
+  it('know when goods are ready under a truck that leaves earlier than the one they were planned for', () => {
+    const late = new Path({ ...frame, from: 3600 }, [])
+    const door = { lat: 40.01, lng: 0 }
+    const insertion = late.bestInsertion(door, 1800)
+    if ('lateSeconds' in insertion) throw new Error('it fits')
+    late.insert(insertion, door, { waybillId: 1, ready: 1800 })
+    expect(late.leaves).toBe(3600)
+    expect(late.under(frame).leaves).toBe(1800)
+    expect((late.withReady(new Map([[1, 1800]])) as Path).under(frame).leaves).toBe(1800)
+  })
+
   it('leave one more at a door where the truck stops anyway, and nothing before what is frozen', () => {
     const path = new Path(frame, [])
     for (const id of [1, 2]) path.insert({ at: 0, joins: false, metres: 0 }, { lat: 40.01, lng: 0.001 * id }, { waybillId: id })

@@ -8,7 +8,7 @@ export interface PathStop extends Point {
   /** The way by road from the place before, and from here back to the depot, where a table service told it. */
   readonly by?: KnownWay
   readonly home?: KnownWay
-  /** When its goods are at the depot: the truck leaves no sooner. Absent: they are there. */
+  /** When its goods are at the depot: the truck leaves no sooner. Kept where the truck leaves later anyway, for another truck may take over. Absent: they are there. */
   readonly ready?: number
 }
 
@@ -82,7 +82,7 @@ export class Path {
   withReady(ready: ReadonlyMap<number, number>): Path | TooLate {
     const stops = this.#stops.map(({ ready: _, ...stop }) => {
       const latest = stop.waybills.reduce((most, id) => Math.max(most, ready.get(id) ?? 0), 0)
-      return latest > this.frame.from ? { ...stop, ready: latest } : stop
+      return latest > 0 ? { ...stop, ready: latest } : stop
     })
     const [first] = stops
     const leaves = stops.reduce((most, stop) => Math.max(most, 'ready' in stop ? stop.ready : 0), this.frame.from)
@@ -153,7 +153,7 @@ export class Path {
       joins && known !== undefined
         ? withWaybills(known, [...known.waybills, waybillId])
         : { lat: door.lat, lng: door.lng, service: serviceOf(1), arrives: 0, waybills: [waybillId] }
-    this.#stops.splice(at, stop.waybills.length > 1 ? 1 : 0, waits > this.frame.from ? { ...stop, ready: waits } : stop)
+    this.#stops.splice(at, stop.waybills.length > 1 ? 1 : 0, waits > 0 ? { ...stop, ready: waits } : stop)
     this.#measure()
   }
 

@@ -276,7 +276,7 @@ function pathOfDoors(doors: readonly Door[], { order, truck: { frame, frozen }, 
     const ready = Math.max(door.ready, last?.ready ?? 0)
     if (last !== undefined && at >= frozen && stops.length > frame.frozen && last.lat === door.at.lat && last.lng === door.at.lng) {
       const waybills = [...last.waybills, ...door.waybills]
-      stops[stops.length - 1] = { ...last, waybills, service: serviceOf(waybills.length), ...(ready > frame.from ? { ready } : {}) }
+      stops[stops.length - 1] = { ...last, waybills, service: serviceOf(waybills.length), ...(ready > 0 ? { ready } : {}) }
       continue
     }
     const before = last ?? frame.base
@@ -289,7 +289,7 @@ function pathOfDoors(doors: readonly Door[], { order, truck: { frame, frozen }, 
       waybills: door.waybills,
       ...(by === undefined ? {} : { by }),
       ...(door.home === undefined ? {} : { home: door.home }),
-      ...(door.ready > frame.from ? { ready: door.ready } : {}),
+      ...(door.ready > 0 ? { ready: door.ready } : {}),
     })
   }
   const last = stops.at(-1)
