@@ -81,6 +81,8 @@ export async function runPartners(options: {
       .filter((state) => state.dead > 0)
       .map((state) => `${state.dead} dead letters in ${state.queue}`)
     const repeated = players.repeated()
+    // A queue counts what waits in it, not what a partner has taken and not yet done: the slow one is given time for that.
+    await untilTrue(async () => (await compare(folder, load.numbers)).lost === 0, 20_000).catch(() => undefined)
     await players.close()
     const found = await compare(folder, load.numbers)
     const breaks = [...(await stopAndCheck(house)), ...dead, ...load.failures]
@@ -245,11 +247,21 @@ async function compare(folder: ServerFolder, numbers: ReadonlySet<string>) {
   const waybills = (await admin.query<{ id: string }>('select id from fulfilment.waybill')).rows
   await admin.end()
   const known = new Set(stored)
-  const lost =
-    [...numbers].filter((number) => !known.has(number)).length +
-    stored.filter((number) => !placed.has(number)).length +
-    waybills.filter(({ id }) => (states.get(`fulfilment:${id}`) ?? []).join() !== wayToTheTruck.join()).length
-  return { waybills: waybills.length, messages: seen.size, lost, doubled: doubled + stored.length - numbers.size }
+  const lost = [
+    ...[...numbers].filter((number) => !known.has(number)).map((number) => `order ${number} is not stored`),
+    ...stored.filter((number) => !placed.has(number)).map((number) => `the data store was not told of order ${number}`),
+    ...waybills.flatMap(({ id }) => {
+      const told = (states.get(`fulfilment:${id}`) ?? []).join()
+      return told === wayToTheTruck.join() ? [] : [`waybill ${id}: the data store was told ${told || 'nothing'}`]
+    }),
+  ]
+  return {
+    waybills: waybills.length,
+    messages: seen.size,
+    lost: lost.length,
+    losses: lost.slice(0, 20),
+    doubled: doubled + stored.length - numbers.size,
+  }
 }
 
 const p99 = (times: readonly number[]): number => Math.round(times.toSorted((a, b) => a - b)[Math.floor(times.length * 0.99)] ?? 0)
