@@ -21,7 +21,6 @@ import { type Messaging, openMessaging } from '#messaging'
 import { openOrders, type Orders } from '#orders'
 import { guardTraffic, openPayments, type Payments } from '#payments'
 import type { Rate } from '#platform/aspects/limits.ts'
-import { sharedBacklog } from '#platform/backlog.ts'
 import { type Authentication, openAuthentication } from '#platform/authentication.ts'
 import { openCache, openMemoryStore } from '#platform/cache.ts'
 import { openRedisStore } from '#platform/cache-redis.ts'
@@ -220,15 +219,7 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
   })
   observed.watchPools(databases)
   observed.watchJobs(jobs)
-  const looks = sharedBacklog(relay)
-  metrics.gauge('outbox_waiting', 'Events that a consumer has still to take.', ['consumer'], async () => {
-    const backlogs = await Promise.all(
-      bothTraffics.map(async (traffic) =>
-        (await looks.backlog(traffic)).map((entry) => ({ traffic, labels: { consumer: entry.consumer }, value: entry.waiting })),
-      ),
-    )
-    return backlogs.flat()
-  })
+  const looks = observed.watchBacklog(relay)
   metrics.gauge('command_queue_waiting', 'Commands that wait after Prefer: respond-async.', ['queue'], async () => {
     const depths = await Promise.all(
       bothTraffics.map(async (traffic) =>

@@ -1,4 +1,3 @@
-import { sharedBacklog } from '#platform/backlog.ts'
 import { randomBytes } from 'node:crypto'
 import { openTrackFlows } from '#flows'
 import type { CheckResult } from '#kernel/check.ts'
@@ -12,7 +11,7 @@ import { openMetrics } from '#platform/metrics.ts'
 import { openRunner } from '#platform/operation-runner.ts'
 import { platformMetrics } from '#platform/platform-metrics.ts'
 import { openRelay } from '#platform/relay.ts'
-import { bothTraffics, type Traffic } from '#platform/request-context.ts'
+import type { Traffic } from '#platform/request-context.ts'
 import { openTracking } from '#tracking'
 import { houseScope, lawsOf } from './check.ts'
 import { type Core, type CoreOptions, limitsOf } from './core.ts'
@@ -116,15 +115,7 @@ export async function openTrackCore({ config, engines, clock, log, traces }: Cor
   const feeds = openTrackFeeds({ config, databases, tracking, metrics, log })
   observed.watchPools(databases)
   observed.watchJobs(jobs)
-  const looks = sharedBacklog(relay)
-  metrics.gauge('outbox_waiting', 'Events that a consumer has still to take.', ['consumer'], async () => {
-    const backlogs = await Promise.all(
-      bothTraffics.map(async (traffic) =>
-        (await looks.backlog(traffic)).map((entry) => ({ traffic, labels: { consumer: entry.consumer }, value: entry.waiting })),
-      ),
-    )
-    return backlogs.flat()
-  })
+  const looks = observed.watchBacklog(relay)
   defineHouseJobs(jobs, { relay, messaging, databases, contexts: ['tracking', 'messaging'] })
   const watch = openTrackWatch({ databases, tracking, relay: looks, metrics, nowMs: () => clock.now().getTime(), log })
   defineTrackJobs(jobs, { config, tracking, databases, clock, watch, log })

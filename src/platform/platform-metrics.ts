@@ -1,7 +1,9 @@
+import { sharedBacklog } from '#platform/backlog.ts'
 import type { ContextName, Databases } from '#platform/database.ts'
 import type { Jobs } from '#platform/jobs.ts'
 import { type Metrics, secondsBuckets, sizeBuckets } from '#platform/metrics.ts'
-import type { RequestContext, Traffic } from '#platform/request-context.ts'
+import type { Relay } from '#platform/relay.ts'
+import { bothTraffics, type RequestContext, type Traffic } from '#platform/request-context.ts'
 
 /** The platform's own metrics, as functions that fit the `observe` options of its parts. */
 export interface PlatformMetrics {
@@ -13,6 +15,8 @@ export interface PlatformMetrics {
   job(name: string, traffic: Traffic, result: string, seconds: number): void
   watchPools(databases: Databases): void
   watchJobs(jobs: Jobs): void
+  /** Gauges of what consumers have still to take. Returns the looks, for other gauges to share. */
+  watchBacklog(relay: Pick<Relay, 'backlog'>): Pick<Relay, 'backlog'>
 }
 
 export function platformMetrics(metrics: Metrics): PlatformMetrics {
@@ -52,6 +56,18 @@ export function platformMetrics(metrics: Metrics): PlatformMetrics {
           { traffic, labels: { context, use: 'waiting' }, value: waiting },
         ]),
       )
+    },
+    watchBacklog(relay) {
+      const looks = sharedBacklog(relay)
+      metrics.gauge('outbox_waiting', 'Events that a consumer has still to take.', ['consumer'], async () => {
+        const backlogs = await Promise.all(
+          bothTraffics.map(async (traffic) =>
+            (await looks.backlog(traffic)).map((entry) => ({ traffic, labels: { consumer: entry.consumer }, value: entry.waiting })),
+          ),
+        )
+        return backlogs.flat()
+      })
+      return looks
     },
     watchJobs(jobs) {
       metrics.gauge('jobs', 'Jobs by state.', ['state'], async () =>
