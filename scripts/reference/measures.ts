@@ -50,6 +50,7 @@ async function platformMeasures(): Promise<Measure[]> {
   const platform = platformMetrics(listening)
   platform.watchPools({ usage: () => [] } as unknown as Parameters<typeof platform.watchPools>[0])
   platform.watchJobs({ counts: async () => [] } as unknown as Parameters<typeof platform.watchJobs>[0])
+  platform.watchBacklog({ backlog: async () => [] })
   const scrape = await registry.text()
   return made.map((measure) => {
     const [, name = measure.name, help = ''] = new RegExp(`^# HELP (\\S*_${measure.name}) (.*)$`, 'm').exec(scrape) ?? []
