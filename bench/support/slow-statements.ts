@@ -1,0 +1,32 @@
+import { readFile, stat } from 'node:fs/promises'
+import type pg from 'pg'
+
+/** What took PostgreSQL itself longer than a bound, by the statement's name; `COMMIT` is one of them. */
+export type SlowStatements = ReadonlyMap<string, { readonly count: number; readonly longestMs: number }>
+
+/**
+ * Has PostgreSQL note each statement that takes longer than `boundMs`, until asked. Its own clock: how long we wait for an answer also counts what
+ * we do ourselves before we read it.
+ */
+export async function noteSlowStatements(admin: pg.Client, logFile: string, boundMs: number): Promise<() => Promise<SlowStatements>> {
+  const set = async (value: string): Promise<void> => {
+    await admin.query(`alter system set log_min_duration_statement = ${value}`)
+    await admin.query('alter system set log_parameter_max_length = 0')
+    await admin.query('select pg_reload_conf()')
+  }
+  const { size } = await stat(logFile)
+  await set(`'${boundMs}ms'`)
+  return async () => {
+    await set('-1')
+    const slow = new Map<string, { count: number; longestMs: number }>()
+    const text = (await readFile(logFile)).subarray(size).toString('utf8')
+    for (const [, took, , prepared, plain] of text.matchAll(
+      /duration: ([\d.]+) ms {2}(?:(execute|bind|parse) ([^:\s]+)|statement: (\w+))/g,
+    )) {
+      const name = prepared ?? plain?.toUpperCase() ?? ''
+      const before = slow.get(name) ?? { count: 0, longestMs: 0 }
+      slow.set(name, { count: before.count + 1, longestMs: Math.max(before.longestMs, Number(took)) })
+    }
+    return slow
+  }
+}
