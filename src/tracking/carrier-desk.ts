@@ -4,6 +4,7 @@ import type { ContextDatabase, Scope, WriteContext } from '#platform/database.ts
 import { isOperational } from '#platform/sql-retry.ts'
 import type { BrokenEvent, CarrierAdapter, CarrierEvent, CarrierMessage } from './carrier-adapter.ts'
 import { keepMessages, lockUnread, markMessages, pruneMessages, type ReadMessage, type UnreadMessage } from './carrier-store.ts'
+import { noArchive, type ReadArchive } from './archive.ts'
 import { recordFacts } from './record-facts.ts'
 
 export interface CarrierDeskOptions {
@@ -11,6 +12,7 @@ export interface CarrierDeskOptions {
   /** By carrier, what it and we agreed on. A carrier without one is not taken from. */
   readonly secrets: ReadonlyMap<string, string>
   readonly database: ContextDatabase
+  readonly archive?: ReadArchive
   readonly log: (problem: { message: string; error: unknown }) => void
 }
 
@@ -140,6 +142,7 @@ export class CarrierDesk {
             ...(detail === '' ? {} : { detail }),
           })),
         ),
+        { archive: this.#options.archive ?? noArchive },
       )
     ).values()
     return read.map(({ id, events, broken }): ReadMessage => {
