@@ -45,7 +45,7 @@ async function readFiled(path: string, shipmentIds: readonly number[]): Promise<
   let rowStart = 0
   for (const group of metadata.row_groups) {
     const rowEnd = rowStart + Number(group.num_rows)
-    const bounds = group.columns.find(({ meta_data: column }) => column?.path_in_schema[0] === 'shipment_id')?.meta_data?.statistics
+    const bounds = group.columns.find(({ meta_data: data }) => data?.path_in_schema[0] === 'shipment_id')?.meta_data?.statistics
     const [least, most] = [bounds?.min_value ?? bounds?.min, bounds?.max_value ?? bounds?.max]
     const here = least === undefined || most === undefined ? ids : ids.filter((id) => id >= (least as bigint) && id <= (most as bigint))
     if (here.length > 0) {
