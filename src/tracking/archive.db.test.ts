@@ -140,6 +140,36 @@ describe('facts of months that are in files', () => {
     expect(view?.timeline).toHaveLength(8)
   })
 
+  it('a month between table and file gives its facts back too, and what the file then has of them as well is one', async () => {
+    await open('2025-09-01')
+    await record(fact('BETWEEN', 'accepted', at('09-10T08:00')), fact('BETWEEN', 'out_for_delivery', at('09-20T08:00')))
+    await seal('2025-09-01')
+    await detach('2025-09-01')
+    const [outcome] = await record(fact('BETWEEN', 'delivered', at('09-20T09:00')))
+    await file('2025-09-01')
+    expect(outcome).toMatchObject({ ok: true, value: { state: 'delivered' } })
+    const view = await viewOf('BETWEEN')
+    expect(view?.timeline).toHaveLength(3)
+    const [history] = await database().read(t.live, (context) => tracking.histories(context, [view?.shipmentId ?? 0]))
+    expect(history).toMatchObject({ ok: true, value: { timeline: view?.timeline } })
+  })
+
+  it('late facts and a month that is taken out at once leave nothing uncounted', async () => {
+    const month = '2025-08-01'
+    await open(month)
+    const names = Array.from({ length: 30 }, (_, n) => `RACE${n}`)
+    await record(...names.map((name) => fact(name, 'accepted', at('08-10T08:00'))))
+    const late = async () => {
+      for (const name of names) await record(fact(name, 'at_hub', at('08-11T08:00')), fact(name, 'delivered', at('08-12T08:00')))
+    }
+    await Promise.all([late(), seal(month).then(() => detach(month))])
+    await file(month)
+    for (const name of names) {
+      await record(fact(name, 'in_transit', at('08-09T08:00')))
+      expect((await viewOf(name))?.timeline, name).toHaveLength(4)
+    }
+  })
+
   it('leaves the laws whole', async () => {
     expect(await brokenLaws()).toEqual([])
   })
