@@ -132,14 +132,18 @@ export interface ComparedOrders {
   readonly last: number | undefined
 }
 
-/** A page of orders, each against its waybills and their shipments. */
+/** A page of orders, or some by id, each against its waybills and their shipments. */
 export async function compareOrders(
   scope: Scope,
   databases: Databases,
   { orders, fulfilment, tracking }: GoodsContexts,
-  { after, limit }: { readonly after: number; readonly limit: number },
+  asked: { readonly after: number; readonly limit: number } | { readonly orderIds: readonly number[] },
 ): Promise<ComparedOrders> {
-  const page = await databases.of('orders').read(scope, (context) => orders.goodsPage(context, after, limit))
+  const page = await databases
+    .of('orders')
+    .read(scope, (context) =>
+      'orderIds' in asked ? orders.goodsOfOrders(context, asked.orderIds) : orders.goodsPage(context, asked.after, asked.limit),
+    )
   const ids = page.map(({ orderId }) => orderId)
   const [waybills, milestones] = await Promise.all([
     databases.of('fulfilment').read(scope, (context) => fulfilment.waybillsOfOrders(context, ids)),

@@ -47,6 +47,7 @@ import { openGateways } from './gateways.ts'
 import { roadsOf } from './road-service.ts'
 import { openPartnerExchange, type PartnerExchange } from './partner-exchange.ts'
 import { defineJobs } from './rounds.ts'
+import { archiveFolder, openArchive } from './track-archive.ts'
 import { carriersOf } from './track-carriers.ts'
 import { openTrackFeeds, type TrackFeeds } from './track-feeds.ts'
 import { defineTrackJobs } from './track-rounds.ts'
@@ -152,6 +153,7 @@ export async function openCore({ config, engines, clock, log, traces, twins }: C
     },
   })
   const tracking = openTracking({
+    archive: openArchive(archiveFolder(config), log),
     carriers: carriersOf(config, databases, log),
     inherited: (scope, waybillIds) => databases.of('containers').read(scope, (context) => containers.passagesOf(context, waybillIds)),
   })

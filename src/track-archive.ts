@@ -1,8 +1,9 @@
 import { mkdir, open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'hyparquet'
 import type { Config } from '#platform/config.ts'
 import type { Databases, Scope } from '#platform/database.ts'
-import type { Tracking } from '#tracking'
+import type { ArchivedRow, ReadArchive, Tracking } from '#tracking'
 import { openFactFile } from './fact-files.ts'
 
 const column = (name: string, type: string) => ({ name, type, nullable: !['shipment_id', 'occurred_at', 'id'].includes(name) })
@@ -23,6 +24,44 @@ export interface ArchiveContexts {
 
 /** Where months that are put away lie, unless told. Several machines need one folder that all of them see. */
 export const archiveFolder = ({ dataDir }: Pick<Config, 'dataDir'>): string => join(dataDir, 'archive')
+
+/**
+ * Reads facts of some shipments out of files. Rows are sorted by shipment, so all row groups that have none of them are passed over by
+ * their statistics; one is held at a time. What can not be read is logged, and told as not there.
+ */
+export function openArchive(dir: string, log: { warn(facts: object, message: string): void }): ReadArchive {
+  return (name, shipmentIds) =>
+    readFiled(join(dir, name), shipmentIds).catch((error: unknown) => {
+      log.warn({ err: error, file: join(dir, name) }, 'a file of the archive can not be read')
+      return undefined
+    })
+}
+
+async function readFiled(path: string, shipmentIds: readonly number[]): Promise<ArchivedRow[]> {
+  const file = await asyncBufferFromFile(path)
+  const metadata = await parquetMetadataAsync(file)
+  const ids = [...new Set(shipmentIds)].map(BigInt)
+  const found: ArchivedRow[] = []
+  let rowStart = 0
+  for (const group of metadata.row_groups) {
+    const rowEnd = rowStart + Number(group.num_rows)
+    const bounds = group.columns.find(({ meta_data: data }) => data?.path_in_schema[0] === 'shipment_id')?.meta_data?.statistics
+    const [least, most] = [bounds?.min_value ?? bounds?.min, bounds?.max_value ?? bounds?.max]
+    const here = least === undefined || most === undefined ? ids : ids.filter((id) => id >= (least as bigint) && id <= (most as bigint))
+    if (here.length > 0) {
+      const rows = await parquetReadObjects({ file, metadata, rowStart, rowEnd, filter: { shipment_id: { $in: here } } })
+      for (const row of rows) found.push(rowOf(row))
+    }
+    rowStart = rowEnd
+  }
+  return found
+}
+
+const rowOf = (row: Record<string, unknown>): ArchivedRow =>
+  ({
+    ...Object.fromEntries(columns.map(({ name }) => [name, row[name] ?? null])),
+    shipment_id: Number(row['shipment_id']),
+  }) as unknown as ArchivedRow
 
 /** The first month that stays, such as `2026-03`, when this month and a number of months before it do. */
 export function firstKept(now: Date, keepMonths: number): string {

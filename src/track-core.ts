@@ -17,6 +17,7 @@ import { houseScope, lawsOf } from './check.ts'
 import { type Core, type CoreOptions, limitsOf } from './core.ts'
 import { openPartnerExchange } from './partner-exchange.ts'
 import { defineHouseJobs } from './rounds.ts'
+import { archiveFolder, openArchive } from './track-archive.ts'
 import { carriersOf } from './track-carriers.ts'
 import { openTrackFeeds } from './track-feeds.ts'
 import { defineTrackJobs } from './track-rounds.ts'
@@ -57,7 +58,10 @@ export async function openTrackCore({ config, engines, clock, log, traces }: Cor
     announced: (context, traffic) => later.relay?.kick(context, traffic),
     log: ({ error, ...at }) => log.warn({ err: error, ...at }, 'a database connection broke'),
   })
-  const tracking = openTracking({ carriers: carriersOf(config, databases, log) })
+  const tracking = openTracking({
+    archive: openArchive(archiveFolder(config), log),
+    carriers: carriersOf(config, databases, log),
+  })
   const messaging = openMessaging({
     database: databases.of('messaging'),
     randomBytes,

@@ -37,7 +37,7 @@ export function defineTrackJobs(jobs: Pick<Jobs, 'define'>, { config, tracking, 
   })
   // Read by whoever took them; this finds what a process left that died in between.
   jobs.define('tracking.read_carriers', async ({ scope }) => {
-    await tracking.desk?.readDue(scope)
+    await tracking.desk?.readAllDue(scope)
   })
   jobs.define('tracking.prune_carriers', async ({ scope }) => {
     await tracking.desk?.prune(scope)

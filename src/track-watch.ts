@@ -90,9 +90,9 @@ export function openTrackWatch({ databases, tracking, relay, metrics, goods, now
   }
   const orders = async (scope: Scope, state: Watched, contexts: GoodsContexts): Promise<void> => {
     const now = nowMs()
-    for (const orderId of state.suspects.keys()) {
-      const again = await compareOrders(scope, databases, contexts, { after: orderId - 1, limit: 1 })
-      if (!again.differences.has(orderId)) state.suspects.delete(orderId)
+    if (state.suspects.size > 0) {
+      const again = await compareOrders(scope, databases, contexts, { orderIds: [...state.suspects.keys()] })
+      for (const orderId of state.suspects.keys()) if (!again.differences.has(orderId)) state.suspects.delete(orderId)
     }
     for (let slices = 0; slices < slice.mostARound; slices += 1) {
       if (slices > 0) await delay(slice.pauseMs)

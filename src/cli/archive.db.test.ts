@@ -10,7 +10,7 @@ beforeAll(async () => {
 })
 afterAll(() => t.close())
 
-it('puts a month away without moving a shipment, and a late fact of it changes nothing', async () => {
+it('puts a month away without moving a shipment, and refuses a late fact of it by the name of its file where there is no archive', async () => {
   const database = t.databases.of('tracking')
   const month = '2026-01-01'
   const admin = await t.admin('live')
@@ -50,18 +50,11 @@ it('puts a month away without moving a shipment, and a late fact of it changes n
   await database.write(t.live, (context) => tracking.months.drop(context, month, { file: 'a.parquet', facts: page.length }))
   expect(await view()).toMatchObject({ state: 'attempted', attempt: 1, timeline: [{ code: 'void' }, { code: 'attempted' }] })
 
-  await record(fact('returning', '2026-01-31T10:00:00Z'), fact('delivered', '2026-02-02T12:00:00Z'))
+  // The file is not there for this one.
+  const [late, later] = await record(fact('returning', '2026-01-31T10:00:00Z'), fact('delivered', '2026-02-02T12:00:00Z'))
+  expect(late).toMatchObject({ ok: false, error: { code: 'tracking.archive_unreadable', detail: expect.stringContaining('a.parquet') } })
+  expect(later).toMatchObject({ ok: true, value: { state: 'delivered' } })
   expect(await view()).toMatchObject({ state: 'delivered', attempt: 2, leg: 1 })
-  await record(fact('at_hub', '2026-01-06T08:00:00Z', { number: 'OLD2' }))
-  // Its number turns out to be that of a parcel that was registered as another: what its files came to goes along.
-  await record(fact('accepted', '2026-02-01T06:00:00Z', { number: 'OLD3' }))
-  const register = (...numbers: string[]) =>
-    database.write(t.live, (context) =>
-      tracking.registerShipments(context, [{ numbers: numbers.map((number) => ({ carrier: 'posta', number })) }]),
-    )
-  await register('OLD3')
-  await register('OLD3', 'OLD1')
-  expect(await view()).toMatchObject({ registered: true, state: 'delivered', attempt: 2, leg: 1 })
   const laws = await database.survey(t.live, (context) => tracking.check(context))
   expect(laws.filter(({ broken }) => broken > 0)).toEqual([])
   expect(await database.read(t.live, (context) => tracking.months.list(context))).toContainEqual({

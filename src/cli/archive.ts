@@ -1,8 +1,7 @@
-import { join } from 'node:path'
-import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet'
 import { systemClock } from '#kernel/time.ts'
 import { bothTraffics, type Traffic } from '#platform/request-context.ts'
-import { archiveFolder, firstKept, putAwayBefore } from '../track-archive.ts'
+import { archiveFolder, firstKept, openArchive, putAwayBefore } from '../track-archive.ts'
+import type { ArchivedRow } from '#tracking'
 import type { TrackCore } from '../track-core.ts'
 import { configOf, parse, reporter, UsageError, type Verb } from './command.ts'
 import { withTrackCore } from './session.ts'
@@ -13,8 +12,8 @@ export const archiveVerb: Verb = {
   usage: [
     'throughline archive tracking --before YYYY-MM [--dir DIR] [--json]',
     '  Each month before that one, in both databases, becomes a file in DIR (archive in the data folder unless told) and its table goes.',
-    '  Shipments stand where they stood; what comes later of such a month is kept and changes nothing. A server may run meanwhile;',
-    '  a run that was cut off is simply run again. JSON: months, facts.',
+    '  Shipments stand where they stood; what comes later of such a month brings the facts of its shipment back. A server may run',
+    '  meanwhile, and finds files in its own archive folder only; a run that was cut off is simply run again. JSON: months, facts.',
     'throughline archive show --shipment ID [--dir DIR] [--json]',
     '  The facts of a shipment that are in files. JSON: facts.',
   ].join('\n'),
@@ -34,8 +33,8 @@ export const archiveVerb: Verb = {
     return withTrackCore({ config, clock: systemClock, say: () => undefined }, async (core) => {
       if (what === 'show') {
         const facts = await filedFacts(core, { traffic: 'live', dir, shipmentId })
-        for (const fact of facts) out.say(`${String(fact['occurred_at'])}  ${String(fact['code'])}  ${String(fact['place'])}`)
-        out.end({ facts: facts.map((fact) => ({ ...fact, shipment_id: Number(fact['shipment_id']) })) })
+        for (const fact of facts) out.say(`${fact.occurred_at.toISOString()}  ${fact.code}  ${fact.place}`)
+        out.end({ facts: facts.map((fact) => ({ ...fact })) })
         return 0
       }
       const sum = { months: 0, facts: 0 }
@@ -56,16 +55,15 @@ const scopeOf = (traffic: Traffic) => ({ traffic, rehearsalId: traffic === 'shad
 async function filedFacts(
   { databases, tracking }: TrackCore,
   { traffic, dir, shipmentId }: { traffic: Traffic; dir: string; shipmentId: number },
-): Promise<Record<string, unknown>[]> {
+): Promise<ArchivedRow[]> {
   const months = await databases.of('tracking').read(scopeOf(traffic), (context) => tracking.months.list(context))
-  const found: Record<string, unknown>[] = []
+  let why: unknown
+  const read = openArchive(dir, { warn: ({ err }: { err?: unknown }) => (why = err) })
+  const found: ArchivedRow[] = []
   for (const { file } of months) {
     if (file === null) continue
-    // Rows are sorted by shipment, so that its statistics pass over all row groups but one.
-    const rows = await parquetReadObjects({
-      file: await asyncBufferFromFile(join(dir, file)),
-      filter: { shipment_id: { $eq: BigInt(shipmentId) } },
-    })
+    const rows = await read(file, [shipmentId])
+    if (rows === undefined) throw new UsageError(`${file} in ${dir} can not be read: ${why instanceof Error ? why.message : 'unknown'}`)
     found.push(...rows)
   }
   return found

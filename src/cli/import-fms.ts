@@ -16,6 +16,7 @@ import {
 import type { ContextDatabase, Scope } from '#platform/database.ts'
 import type { ReportedFact, Tracking } from '#tracking'
 import { UsageError } from './command.ts'
+import { KeysTwice } from './keys-twice.ts'
 import { type BrokenLine, brokenOf, type Columns, type Row, streamLines } from './csv-lines.ts'
 
 /** One line of the outcome: what could not be taken, was taken with a change, or differs. */
@@ -155,9 +156,23 @@ function twiceIn(
   }
 }
 
+/** Lines of events whose id an earlier good line has: the monolith's own exports overlap, and what the first one said holds. */
+async function eventsTwice(folder: string, seen: ReadonlyMap<string, Seen>): Promise<ReadonlySet<number>> {
+  const keys = await KeysTwice.open()
+  try {
+    for await (const row of streamLines(join(folder, 'tracking.csv'), columnsOf(eventColumns))) {
+      const event = 'code' in row ? row : readEvent(row.input, (id) => seen.get(id)?.zone)
+      if (!isDefect(event)) await keys.add(event.id, row.line)
+    }
+    return await keys.later()
+  } finally {
+    await keys.close()
+  }
+}
+
 async function importEvents({ tracking, database, folder, committed }: FmsImportOptions, report: Report, seen: ReadonlyMap<string, Seen>) {
   const counts = { lines: 0, added: 0, known: 0, broken: 0 }
-  const ids = new Set<number>()
+  const twice = await eventsTwice(folder, seen)
   const breakRow = async (row: BrokenLine, shipmentId: string): Promise<void> => {
     counts.broken += 1
     seen.get(shipmentId)?.trail.break()
@@ -170,8 +185,7 @@ async function importEvents({ tracking, database, folder, committed }: FmsImport
       const event = 'code' in row ? row : readEvent(row.input, (id) => seen.get(id)?.zone)
       const shipmentId = 'code' in row ? '' : (row.input['shipment_id'] ?? '')
       if (isDefect(event)) await breakRow({ line: row.line, field: event.field, code: event.code, detail: event.detail }, shipmentId)
-      else if (ids.has(event.id)) {
-        // The monolith's own exports overlap; what the first one said holds.
+      else if (twice.has(row.line)) {
         counts.broken += 1
         await report.broken('tracking.csv', {
           line: row.line,
@@ -180,7 +194,6 @@ async function importEvents({ tracking, database, folder, committed }: FmsImport
           detail: `the id ${event.id} was there before`,
         })
       } else {
-        ids.add(event.id)
         seen.get(event.shipmentId)?.trail.tell(event)
         for (const fact of event.facts) facts.push({ line: row.line, fact, shipmentId: event.shipmentId })
         await report.notes('tracking.csv', row.line, event.notes)

@@ -12,7 +12,7 @@ import { confirmDelivered } from './confirm-orders.ts'
 import { type FactColumns, itemFactColumns, orderFactColumns, type OrderFacts, orderIdsAfter, readOrderFacts } from './item-facts.ts'
 import { type MoveCommand, moveOrderItems } from './move-order-items.ts'
 import { notePaymentFacts, noteTooFarGone, type PaymentFact, type TooFarGone } from './note-money.ts'
-import { goodsPage, type GoodsRow, type OrderGoods } from './goods-page.ts'
+import { goodsOfOrders, goodsPage, type GoodsRow, type OrderGoods } from './goods-page.ts'
 import { indexOrders } from './index-orders.ts'
 import { type Drift, driftPage, repairDrift } from './drift.ts'
 import { orderOperations } from './operations.ts'
@@ -68,6 +68,8 @@ export interface Orders {
   check(context: ReadContext): Promise<CheckResult[]>
   moneyPage(context: ReadContext, after: number): Promise<OrderMoney[]>
   goodsPage(context: ReadContext, after: number, most: number): Promise<OrderGoods[]>
+  /** The same of some orders. */
+  goodsOfOrders(context: ReadContext, orderIds: readonly number[]): Promise<OrderGoods[]>
 }
 
 export interface OrdersDeps {
@@ -96,5 +98,6 @@ export function openOrders(deps: OrdersDeps): Orders {
     check: checkOrders,
     moneyPage,
     goodsPage,
+    goodsOfOrders,
   }
 }

@@ -139,7 +139,8 @@ export const configSchema = Type.Object(
         maximum: 1200,
         about:
           'months of facts of shipments, before this one, that stay in tables; older ones go into the archive folder; without it none does',
-        expects: 'a whole number from 13 to 1200: facts may come a year late, and those of a month that is put away move nothing any more',
+        expects:
+          'a whole number from 13 to 1200: facts may come a year late, and what is about a month that is put away has to read its file',
       }),
     ),
     hotFolder: Type.Optional(

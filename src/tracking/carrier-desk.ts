@@ -3,7 +3,16 @@ import { accepted, type Outcome, refused } from '#kernel/outcome.ts'
 import type { ContextDatabase, Scope, WriteContext } from '#platform/database.ts'
 import { isOperational } from '#platform/sql-retry.ts'
 import type { BrokenEvent, CarrierAdapter, CarrierEvent, CarrierMessage } from './carrier-adapter.ts'
-import { keepMessages, lockUnread, markMessages, pruneMessages, type ReadMessage, type UnreadMessage } from './carrier-store.ts'
+import {
+  keepMessages,
+  lockUnread,
+  markMessages,
+  pruneMessages,
+  type ReadMessage,
+  type UnreadMessage,
+  waitingRehearsals,
+} from './carrier-store.ts'
+import { noArchive, type ReadArchive } from './archive.ts'
 import { recordFacts } from './record-facts.ts'
 
 export interface CarrierDeskOptions {
@@ -11,6 +20,7 @@ export interface CarrierDeskOptions {
   /** By carrier, what it and we agreed on. A carrier without one is not taken from. */
   readonly secrets: ReadonlyMap<string, string>
   readonly database: ContextDatabase
+  readonly archive?: ReadArchive
   readonly log: (problem: { message: string; error: unknown }) => void
 }
 
@@ -61,34 +71,43 @@ export class CarrierDesk {
     return this.#options.carriers.find((adapter) => adapter.name === name)
   }
 
-  /** Reads all that waits. Called while it reads, it looks once more at the end, so that nothing waits for a round. */
-  readDue(scope: Scope): Promise<void> {
-    const key = `${scope.traffic} ${scope.rehearsalId ?? ''}`
+  /** Reads all that waits, of each rehearsal in its name. For a round: who takes a message in reads what is of its own. */
+  async readAllDue(scope: Scope): Promise<void> {
+    const waiting = await this.#options.database.read(scope, (context) => waitingRehearsals(context))
+    for (const rehearsalId of waiting) {
+      // Those of a shadow that nobody labelled go by the name of the round.
+      await this.readDue({ traffic: scope.traffic, rehearsalId: rehearsalId ?? scope.rehearsalId }, rehearsalId)
+    }
+  }
+
+  /** Reads all that waits of one rehearsal, or of none. Called while it reads, it looks once more at the end, so that nothing waits for a round. */
+  readDue(scope: Scope, of: string | null = scope.rehearsalId): Promise<void> {
+    const key = `${scope.traffic} ${of ?? ''}`
     const under = this.#reading.get(key)
     if (under !== undefined) {
       this.#again.add(key)
       return under
     }
-    const reading = this.#readAll(scope)
+    const reading = this.#readAll(scope, of)
       .catch((error: unknown) => {
         // The round comes by again.
         this.#options.log({ message: 'messages of carriers could not be read', error })
       })
       .finally(() => {
         this.#reading.delete(key)
-        if (this.#again.delete(key)) void this.readDue(scope)
+        if (this.#again.delete(key)) void this.readDue(scope, of)
       })
     this.#reading.set(key, reading)
     return reading
   }
 
-  async #readAll(scope: Scope): Promise<void> {
+  async #readAll(scope: Scope, of: string | null): Promise<void> {
     let after = 0
     for (;;) {
-      const batch = await this.#readBatch(scope, { most: mostMessages, after }).catch(async (error: unknown) => {
+      const batch = await this.#readBatch(scope, { most: mostMessages, after, of }).catch(async (error: unknown) => {
         if (isOperational(error)) throw error
         // One of them can not be recorded for a reason that nobody foresaw: alone, it holds up no other.
-        return this.#readBatch(scope, { most: 1, after }).catch((inner: unknown) => this.#setAside(scope, { after, error: inner }))
+        return this.#readBatch(scope, { most: 1, after, of }).catch((inner: unknown) => this.#setAside(scope, { after, of, error: inner }))
       })
       if (batch === undefined) return
       after = batch
@@ -96,11 +115,11 @@ export class CarrierDesk {
   }
 
   /** The last id of what was read; undefined when nothing waits after `after`. */
-  async #readBatch(scope: Scope, { most, after }: { most: number; after: number }): Promise<number | undefined> {
+  async #readBatch(scope: Scope, asked: { most: number; after: number; of: string | null }): Promise<number | undefined> {
     return this.#options.database.write(
       scope,
       async (context) => {
-        const messages = await lockUnread(context, most, after)
+        const messages = await lockUnread(context, asked)
         if (messages.length > 0) markMessages(context, await this.#record(context, messages))
         return messages.at(-1)?.id
       },
@@ -108,11 +127,11 @@ export class CarrierDesk {
     )
   }
 
-  async #setAside(scope: Scope, { after, error }: { after: number; error: unknown }): Promise<number | undefined> {
+  async #setAside(scope: Scope, { after, of, error }: { after: number; of: string | null; error: unknown }): Promise<number | undefined> {
     if (isOperational(error)) throw error
     this.#options.log({ message: 'a message of a carrier could not be recorded', error })
     return this.#options.database.write(scope, async (context) => {
-      const [message] = await lockUnread(context, 1, after)
+      const [message] = await lockUnread(context, { most: 1, after, of })
       if (message === undefined) return undefined
       const detail = `could not be recorded: ${error instanceof Error ? error.message.slice(0, 200) : 'unknown'}`
       markMessages(context, [{ id: message.id, added: 0, known: 0, broken: [{ at: '', detail }] }])
@@ -140,6 +159,7 @@ export class CarrierDesk {
             ...(detail === '' ? {} : { detail }),
           })),
         ),
+        { archive: this.#options.archive ?? noArchive },
       )
     ).values()
     return read.map(({ id, events, broken }): ReadMessage => {

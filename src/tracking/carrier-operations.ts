@@ -1,11 +1,30 @@
 import { Type } from 'typebox'
-import { accepted } from '#kernel/outcome.ts'
+import { accepted, refused } from '#kernel/outcome.ts'
 import { command, type Operation, query } from '#platform/operation.ts'
 import type { CarrierDesk } from './carrier-desk.ts'
-import { messagesOf } from './carrier-store.ts'
+import { type MessageRow, messagesOf, wholeMessages } from './carrier-store.ts'
 import { Carrier, exact } from './schemas.ts'
 
 const Nullable = (schema: Parameters<typeof Type.Union>[0][number]) => Type.Union([schema, Type.Null()])
+
+const messageOut = {
+  messageId: Type.Integer(),
+  carrier: Type.String(),
+  receivedAt: Type.String(),
+  readAt: Nullable(Type.String()),
+  added: Nullable(Type.Integer()),
+  known: Nullable(Type.Integer()),
+  broken: Type.Array(Type.Object({ at: Type.String(), detail: Type.String() }, exact)),
+  brokenCount: Type.Integer(),
+  bodyBytes: Type.Integer(),
+}
+const plain = ({ id, receivedAt, readAt, broken, ...row }: MessageRow) => ({
+  ...row,
+  messageId: id,
+  receivedAt: receivedAt.toISOString(),
+  readAt: readAt?.toISOString() ?? null,
+  broken: broken?.map(({ at, detail }) => ({ at, detail })) ?? [],
+})
 
 /** Webhooks of carriers in, and what became of them. */
 export const carrierOperations = (desk: CarrierDesk): readonly Operation[] => [
@@ -41,7 +60,8 @@ export const carrierOperations = (desk: CarrierDesk): readonly Operation[] => [
   query({
     id: 'tracking.list_carrier_messages',
     context: 'tracking',
-    summary: 'Messages of carriers as they came, newest first, with what became of them; kept for 30 days',
+    summary:
+      'Messages of carriers, newest first, with what became of them and the first ten of what could not be recorded; kept for 30 days',
     input: Type.Object(
       {
         carrier: Type.Optional(Carrier),
@@ -55,21 +75,7 @@ export const carrierOperations = (desk: CarrierDesk): readonly Operation[] => [
     ),
     output: Type.Object(
       {
-        messages: Type.Array(
-          Type.Object(
-            {
-              messageId: Type.Integer(),
-              carrier: Type.String(),
-              receivedAt: Type.String(),
-              readAt: Nullable(Type.String()),
-              added: Nullable(Type.Integer()),
-              known: Nullable(Type.Integer()),
-              broken: Type.Array(Type.Object({ at: Type.String(), detail: Type.String() }, exact)),
-              body: Type.String(),
-            },
-            exact,
-          ),
-        ),
+        messages: Type.Array(Type.Object(messageOut, exact)),
         next: Nullable(Type.Integer()),
       },
       exact,
@@ -89,15 +95,34 @@ export const carrierOperations = (desk: CarrierDesk): readonly Operation[] => [
             broken: input.broken ?? false,
             limit,
           })
-          const messages = rows.map(({ id, receivedAt, readAt, broken, ...row }) => ({
-            messageId: id,
-            ...row,
-            receivedAt: receivedAt.toISOString(),
-            readAt: readAt?.toISOString() ?? null,
-            broken: broken?.map(({ at, detail }) => ({ at, detail })) ?? [],
-          }))
+          const messages = rows.map(plain)
           return accepted({ messages, next: rows.length === limit ? (rows.at(-1)?.id ?? null) : null })
         }),
       ),
+  }),
+  query({
+    id: 'tracking.get_carrier_message',
+    context: 'tracking',
+    summary: 'A message of a carrier as it came, with all that could not be recorded',
+    input: Type.Object({ messageId: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }) }, exact),
+    output: Type.Object({ ...messageOut, body: Type.String() }, exact),
+    scopes: ['tracking:read'],
+    http: { method: 'GET', path: '/v1/track/carrier-messages/:messageId' },
+    // A body is a megabyte at most.
+    batch: { largest: 8, longestWaitMs: 0, concurrent: 2 },
+    priority: 'low',
+    errors: { 'tracking.unknown_message': 404 },
+    body: async (context, asked) => {
+      const found = await wholeMessages(
+        context,
+        asked.map(({ input }) => input.messageId),
+      )
+      return asked.map(({ input: { messageId } }) => {
+        const row = found.get(messageId)
+        if (row === undefined)
+          return refused('tracking.unknown_message', `there is no message ${messageId}; they are kept for 30 days`, '/messageId')
+        return accepted({ ...plain(row), body: row.body })
+      })
+    },
   }),
 ]

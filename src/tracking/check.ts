@@ -28,9 +28,11 @@ export async function checkTracking(context: ReadContext): Promise<LawReport[]> 
   ]
 }
 
-// Facts of before there was the book are not in it; months that are files are no more in the table.
+// Facts of before there was the book are not in it. What is put away and was not brought back is in a file.
 const doubledSourceIds = statement<{ n: number }>(
   'tracking.doubled_source_ids',
   `select count(*)::int as n from tracking.source_fact
-   where not exists (select from tracking.event where event.shipment_id = source_fact.shipment_id and event.occurred_at = source_fact.occurred_at and event.id = source_fact.id)`,
+   where not exists (select from tracking.event where event.shipment_id = source_fact.shipment_id and event.occurred_at = source_fact.occurred_at and event.id = source_fact.id)
+     and not exists (select from tracking.sealed join tracking.month on month.kept <> 'open' and month.month = date_trunc('month', source_fact.occurred_at at time zone 'UTC')::date
+       where sealed.shipment_id = source_fact.shipment_id and source_fact.occurred_at < sealed.until)`,
 )

@@ -1,6 +1,18 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { append, canAppend, type Fact, fold, type Milestone, milestones, nothingYet, seal, type Standing } from './fold.ts'
+import {
+  append,
+  canAppend,
+  type Fact,
+  fold,
+  type Milestone,
+  milestones,
+  nothingYet,
+  reachesBehind,
+  seal,
+  type Standing,
+  unsealed,
+} from './fold.ts'
 
 const day = Date.parse('2026-03-02T00:00:00Z')
 let lastId = 0
@@ -198,6 +210,43 @@ describe('the law: the same state for every order of arrival and any repetition'
         expect(fold(facts, seal(later, until + 900_000, base)).state).toBe(whole.state)
       }),
       { numRuns: 2_000 },
+    )
+  })
+
+  it('holds for arrivals in any order while months are put away in between, when what reaches behind the seal has the others brought back', () => {
+    fc.assert(
+      fc.property(anyFacts, fc.infiniteStream(fc.nat({ max: 1_000_000 })), (facts, stream) => {
+        const draw = (below: number) => (stream.next().value as number) % below
+        const deck = [...facts, ...facts.filter(() => draw(3) === 0)].toSorted(() => draw(3) - 1)
+        const tables = new Map<string, Fact>()
+        const files = new Map<string, Fact>()
+        let [base, now] = [unsealed, nothingYet]
+        for (const fact of deck) {
+          if (reachesBehind(now, fact)) {
+            for (const [id, filed] of files) tables.set(id, filed)
+            files.clear()
+            base = unsealed
+            now = fold([...tables.values()])
+          }
+          if (!tables.has(fact.id) && !files.has(fact.id)) {
+            tables.set(fact.id, fact)
+            now = canAppend(now, [fact]) ? append(now, [fact]) : fold([...tables.values()], base)
+          }
+          if (draw(3) > 0) continue
+          const until = Math.max(base.standing.sealedUntil ?? 0, day + draw(60) * 900_000)
+          base = seal([...tables.values()], until, base)
+          now = fold([...tables.values()], base)
+          for (const [id, one] of tables)
+            if (one.time < until) {
+              files.set(id, one)
+              tables.delete(id)
+            }
+        }
+        const { sealedUntil: _, hasVoids: __, ...sealed } = now
+        const { sealedUntil: ___, hasVoids: ____, ...whole } = fold(facts)
+        expect(sealed).toEqual(whole)
+      }),
+      { numRuns: 3_000 },
     )
   })
 

@@ -97,7 +97,7 @@ export interface Standing {
   /** True when a fact takes another back: it may have come before the one it names, so nothing can simply be added any more. */
   readonly hasVoids: boolean
   readonly facts: number
-  /** Facts before this are put away into files and counted in already, ms; what comes of that time later is kept, and changes nothing. */
+  /** Facts before this are put away into files and counted in already, ms. What reaches behind it needs them back (archive.ts). */
   readonly sealedUntil: number | null
 }
 
@@ -165,6 +165,14 @@ export function fold(facts: readonly Fact[], { standing: base, voided: voidedBef
   }
   return standing
 }
+
+/** Whether a fact that is new to a shipment is about what is put away: of that time, or a void, which may name one of those. */
+export const reachesBehind = ({ sealedUntil }: Standing, { time, voids }: Pick<Fact, 'time' | 'voids'>): boolean =>
+  sealedUntil !== null && (time < sealedUntil || voids !== null)
+
+/** Whether taking a fact away touches what is put away: it is of that time, or may be a void that took one of those back. */
+export const standsOnSealed = ({ sealedUntil, hasVoids }: Standing, { time }: Pick<Fact, 'time'>): boolean =>
+  sealedUntil !== null && (time < sealedUntil || hasVoids)
 
 /** Whether facts that are new to the shipment can be added one by one: they sort after all others, and nothing is taken back. */
 export function canAppend(standing: Standing, facts: readonly Fact[]): boolean {

@@ -1,4 +1,5 @@
 import type { ReadContext, WriteContext } from '#platform/database.ts'
+import { noArchive, type ReadArchive } from './archive.ts'
 import { arrivalOperations } from './arrival-operations.ts'
 import { fitArrivalModel } from './arrivals.ts'
 import { CarrierDesk, type CarrierDeskOptions } from './carrier-desk.ts'
@@ -10,19 +11,20 @@ import { shipmentOperations } from './operations.ts'
 import { type Page, pageContent, renderPage } from './public-page.ts'
 import { publicVersions } from './public-versions.ts'
 import { comparePage, rebuildPage } from './rebuild.ts'
-import { recordFacts } from './record-facts.ts'
+import { recordFacts, type RecordOptions } from './record-facts.ts'
 import { type Movement, recordMovements } from './record-movements.ts'
 import { type RegisterShipment, registerShipments } from './register-shipments.ts'
 import type { ReportedFact } from './reported-fact.ts'
 import { findShipments, type KeyKind, type KeysByKind } from './shipment-store.ts'
 import { sealSome } from './fold-shipments.ts'
 import { detachMonth, dropMonth, monthsOf, openMonths, takeMonthPage } from './months.ts'
-import { shipmentsBy, type ShipmentView } from './shipment-view.ts'
+import { shipmentsBy, type ShipmentView, viewHistories } from './shipment-view.ts'
 import { type FedRecord, takeRecords } from './take-records.ts'
 import { listUnknownCodes, unknownBySource } from './unknown-codes.ts'
 
 export { type Judged, judgeArrivals, type JudgedTrip } from './arrival/judge.ts'
 export type { BrokenEvent, CarrierAdapter, CarrierEvent } from './carrier-adapter.ts'
+export type { ArchivedRow, ReadArchive } from './archive.ts'
 export { carrierCodes, carrierMeaningOf } from './carriers/index.ts'
 export type { LawReport } from './check.ts'
 export { type MilestoneReached, type MilestoneWithdrawn, trackingEventTypes } from './events.ts'
@@ -45,17 +47,19 @@ export interface TrackingOptions {
   readonly carriers?: CarrierDeskOptions
   /** Where waybills were by what they were in; without it timelines have facts only. */
   readonly inherited?: FindInherited
+  /** Reads the files of months that were put away; without it what is about their facts is refused. */
+  readonly archive?: ReadArchive
 }
 
 /**
  * Tracking: where each shipment stands, from facts that come in any order and any number of copies. Every function works in the
  * transaction of the context it is given; repeating a command has no second effect.
  */
-export function openTracking({ carriers, inherited }: TrackingOptions = {}) {
-  const desk = carriers === undefined ? undefined : new CarrierDesk(carriers)
+export function openTracking({ carriers, inherited, archive = noArchive }: TrackingOptions = {}) {
+  const desk = carriers === undefined ? undefined : new CarrierDesk({ archive, ...carriers })
   return {
     operations: [
-      ...shipmentOperations(inherited),
+      ...shipmentOperations(archive, inherited),
       ...arrivalOperations,
       listUnknownCodes,
       ...(desk === undefined ? [] : carrierOperations(desk)),
@@ -63,21 +67,23 @@ export function openTracking({ carriers, inherited }: TrackingOptions = {}) {
     /** Takes webhooks of carriers; undefined where none is to be taken. */
     desk,
     /** Follows waybills: `created` opens a shipment, later states become facts. A waybill's birth must come before its moves. */
-    recordMovements: (context: WriteContext, movements: readonly Movement[]) => recordMovements(context, movements),
+    recordMovements: (context: WriteContext, movements: readonly Movement[]) => recordMovements(context, movements, { archive }),
     /**
      * Records facts from anyone. A carrier's number that nobody has registered opens a shipment. Facts more than a day ahead or a year
      * behind are refused, unless `limits` says otherwise.
      */
-    recordFacts: (context: WriteContext, facts: readonly ReportedFact[], limits?: { readonly until?: Date; readonly since?: Date }) =>
-      recordFacts(context, facts, limits),
+    recordFacts: (context: WriteContext, facts: readonly ReportedFact[], limits?: Pick<RecordOptions, 'until' | 'since'>) =>
+      recordFacts(context, facts, { ...limits, archive }),
     /** Says whose shipments are, by whatever numbers they have; numbers that were told of before are joined, never doubled. */
-    registerShipments: (context: WriteContext, commands: readonly RegisterShipment[]) => registerShipments(context, commands),
+    registerShipments: (context: WriteContext, commands: readonly RegisterShipment[]) => registerShipments(context, commands, { archive }),
     /** Shipments with their timelines by keys of one kind: for each key, in its place, those that it names. */
     shipmentsBy: async <Kind extends KeyKind>(
       context: ReadContext,
       kind: Kind,
       keys: readonly KeysByKind[Kind][],
     ): Promise<ShipmentView[][]> => shipmentsBy(context, kind, keys),
+    /** One or a few shipments by id with what is in files in their timelines; undefined where there is none. */
+    histories: (context: ReadContext, shipmentIds: readonly number[]) => viewHistories(context, shipmentIds, archive),
     shipmentsOfOrders: async (context: ReadContext, orderIds: readonly number[]): Promise<ShipmentView[]> =>
       (await shipmentsBy(context, 'order', orderIds)).flat(),
     /** Where the shipment of each waybill of some orders stands. */
@@ -102,7 +108,7 @@ export function openTracking({ carriers, inherited }: TrackingOptions = {}) {
     /** Learns anew how long each stage takes; null while nothing has been delivered. */
     fitArrivals: (context: WriteContext) => fitArrivalModel(context),
     /** Records facts of a stream; what can not be taken is kept with its reason. */
-    takeRecords: (context: WriteContext, feed: string, records: readonly FedRecord[]) => takeRecords(context, feed, records),
+    takeRecords: (context: WriteContext, feed: string, records: readonly FedRecord[]) => takeRecords(context, feed, { records, archive }),
     /** How often each source told a code that is in no table, by whatever way. */
     unknownBySource: (context: ReadContext) => unknownBySource(context),
     /** Makes the tables of this month and the next three; a round. Says how many are new. */
@@ -112,7 +118,7 @@ export function openTracking({ carriers, inherited }: TrackingOptions = {}) {
       list: (context: ReadContext) => monthsOf(context),
       seal: (context: WriteContext, month: string, after: number) => sealSome(context, month, after),
       detach: (context: WriteContext, month: string) => detachMonth(context, month),
-      takePage: (context: WriteContext, month: string, after: number) => takeMonthPage(context, month, after),
+      takePage: (context: ReadContext, month: string, after: number) => takeMonthPage(context, month, after),
       drop: (context: WriteContext, month: string, into: { readonly file: string; readonly facts: number }) =>
         dropMonth(context, month, into),
     },

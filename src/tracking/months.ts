@@ -74,19 +74,12 @@ export async function detachMonth(context: WriteContext, month: string): Promise
 
 export type MonthRow = Readonly<Record<string, unknown>> & {
   readonly shipment_id: number
-  readonly id: string
-  readonly source_id: string | null
 }
 const selectPage = statement<MonthRow>('tracking.month_page', 'select * from tracking.month_page($1::date, $2, $3)')
-const forget = statement('tracking.forget_sources', 'delete from tracking.source_fact where id = any($1::uuid[])')
 
-/** A page of a month that is detached, by rising shipment; the book of source ids forgets what is on it. Empty: there is no more. */
-export async function takeMonthPage(context: WriteContext, month: string, after: number): Promise<MonthRow[]> {
-  const rows = await context.query(selectPage, [month, after, 1000])
-  const named = rows.filter((row) => row.source_id !== null)
-  if (named.length > 0) context.defer(forget, [named.map(({ id }) => id)])
-  return rows
-}
+/** A page of a month that is detached, by rising shipment. Empty: there is no more. The book of source ids keeps what is on it, so that a copy or a correction is known. */
+export const takeMonthPage = (context: ReadContext, month: string, after: number): Promise<MonthRow[]> =>
+  context.query(selectPage, [month, after, 1000])
 
 const drop = statement('tracking.drop_month', 'select tracking.drop_month($1::date, $2, $3)')
 

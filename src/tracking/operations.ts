@@ -2,12 +2,13 @@ import { Type } from 'typebox'
 import { accepted, refused } from '#kernel/outcome.ts'
 import type { ReadContext } from '#platform/database.ts'
 import { type Operation, query } from '#platform/operation.ts'
+import type { ReadArchive } from './archive.ts'
 import { ingestOperations } from './ingest-operations.ts'
 import { normalNumber } from './reference-store.ts'
 import { Carrier, exact, Id, Milestone, NumberOf, OrderRef, ReferenceOf, State } from './schemas.ts'
 import { type FindInherited, withInherited } from './inherited.ts'
 import type { KeyKind, KeysByKind } from './shipment-store.ts'
-import { isToken, publicViewOf, shipmentsBy, type ShipmentView } from './shipment-view.ts'
+import { isToken, publicViewOf, shipmentsBy, type ShipmentView, viewHistories } from './shipment-view.ts'
 
 const ShipmentOut = Type.Object(
   {
@@ -41,7 +42,7 @@ const ShipmentOut = Type.Object(
       Type.Null(),
     ]),
     archived: Type.Array(Type.Object({ month: Type.String(), file: Type.Union([Type.String(), Type.Null()]) }, exact), {
-      description: 'months that are in files: facts of them are not in the timeline',
+      description: 'months that are in files: facts of them are in the timeline of tracking.get_history only',
     }),
     timeline: Type.Array(
       Type.Object(
@@ -113,7 +114,7 @@ const publicGet = query({
 })
 
 /** Reads of shipments with their timelines; `inherited` adds where they were by what they were in. */
-function readOperations(inherited?: FindInherited): Operation[] {
+function readOperations(archive: ReadArchive, inherited?: FindInherited): Operation[] {
   const lookUp = async <Kind extends KeyKind>(context: ReadContext, kind: Kind, keys: readonly KeysByKind[Kind][]) =>
     withInherited(context, await shipmentsBy(context, kind, keys), inherited)
 
@@ -211,11 +212,35 @@ function readOperations(inherited?: FindInherited): Operation[] {
     },
   })
 
-  return [get, getByWaybill, getByNumber, listByOrder, listByOrderRef]
+  const getHistory = query({
+    id: 'tracking.get_history',
+    context: 'tracking',
+    summary: 'A shipment with its whole timeline, out of tables and of the files that `archived` names; slower than tracking.get',
+    input: Type.Object({ shipmentId: Id }, exact),
+    output: ShipmentOut,
+    scopes: ['tracking:read'],
+    http: { method: 'GET', path: '/v1/shipments/:shipmentId/history' },
+    // One batch at a time opens files; plain reads do not wait for it.
+    batch: { largest: 20, longestWaitMs: 1, concurrent: 1 },
+    priority: 'low',
+    errors: { 'tracking.unknown_shipment': 404, 'tracking.archive_unreadable': 409, 'tracking.history_too_long': 422 },
+    body: async (context, asked) => {
+      const keys = asked.map(({ input }) => input.shipmentId)
+      const found = await viewHistories(context, keys, archive)
+      const views = found.map((outcome) => (outcome?.ok === true ? [outcome.value] : []))
+      const whole = await withInherited(context, views, inherited)
+      return found.map((outcome, index) => {
+        if (outcome === undefined) return unknown(`${keys[index]}`, '/shipmentId')
+        return outcome.ok ? accepted(plain((whole[index] as ShipmentView[])[0] as ShipmentView)) : outcome
+      })
+    },
+  })
+
+  return [get, getHistory, getByWaybill, getByNumber, listByOrder, listByOrderRef]
 }
 
-export const shipmentOperations = (inherited?: FindInherited): readonly Operation[] => [
-  ...ingestOperations,
-  ...readOperations(inherited),
+export const shipmentOperations = (archive: ReadArchive, inherited?: FindInherited): readonly Operation[] => [
+  ...ingestOperations(archive),
+  ...readOperations(archive, inherited),
   publicGet,
 ]

@@ -2,14 +2,24 @@ import { accepted, type Outcome, refused } from '#kernel/outcome.ts'
 import type { WriteContext } from '#platform/database.ts'
 import type { NewEvent } from '#platform/events.ts'
 import { type MilestoneReached, type MilestoneWithdrawn, trackingEventTypes } from './events.ts'
+import { noArchive, type ReadArchive, recall, unreadableArchive } from './archive.ts'
 import { isKnownCode } from './fact.ts'
 import { countUnknownCodes, type UnknownCode } from './unknown-codes.ts'
 import { lockNamed } from './find-shipments.ts'
-import { append, canAppend, type Milestone, type Standing } from './fold.ts'
+import { append, canAppend, type Milestone, reachesBehind, type Standing, standsOnSealed } from './fold.ts'
 import { foldShipments } from './fold-shipments.ts'
 import { incomingFact, isBetter, type Named, namedBy, type ReportedFact, unknownShipment } from './reported-fact.ts'
 import { lockShipments, type Shipment, updateShipments } from './shipment-store.ts'
-import { type IncomingFact, insertFacts, keepReplaced, replaceFacts, rowKeyOf, spanOf, standpointsOf } from './tracking-store.ts'
+import {
+  type IncomingFact,
+  insertFacts,
+  keepReplaced,
+  replaceFacts,
+  rowKeyOf,
+  spanOf,
+  type Standpoint,
+  standpointsOf,
+} from './tracking-store.ts'
 
 export interface RecordedFact {
   readonly shipmentId: number
@@ -27,6 +37,15 @@ const farthestAheadMs = dayMs
 /** What a live feed tells of a year ago is a broken clock; histories are brought in with a limit of their own. */
 const farthestBehindMs = 366 * dayMs
 
+export interface RecordOptions {
+  /** A day ahead, unless told. */
+  readonly until?: Date
+  /** A year behind, unless told. */
+  readonly since?: Date
+  /** What is about facts that are put away is refused without it. */
+  readonly archive?: ReadArchive
+}
+
 /**
  * Records facts in any order and any number of copies. Finds and locks the shipments, writes what is new, folds what changed (adding
  * where that is enough, from all facts where not) and tells milestones. A constant number of statements for any number of facts.
@@ -37,7 +56,8 @@ export async function recordFacts(
   {
     until = new Date(context.now.getTime() + farthestAheadMs),
     since = new Date(context.now.getTime() - farthestBehindMs),
-  }: { until?: Date; since?: Date } = {},
+    archive = noArchive,
+  }: RecordOptions = {},
 ): Promise<Outcome<RecordedFact>[]> {
   if (reported.length === 0) return []
   const named = reported.map((fact): Outcome<Named> => judgeTime(fact, { until, since }) ?? namedBy(fact))
@@ -52,7 +72,7 @@ export async function recordFacts(
     const shipment = locked.find(name.value)
     return shipment === undefined ? unknownShipment(name.value) : accepted(incomingFact(shipment.shipmentId, fact, name.value))
   })
-  const { shipments, added, changed, corrected } = await writeFacts(context, locked.shipments, judged)
+  const { shipments, added, changed, corrected, unreadable } = await writeFacts(context, { locked: locked.shipments, judged, archive })
   const standings = await foldAgain(context, shipments, added, changed)
 
   const firstToTell = new Set(corrected)
@@ -61,6 +81,8 @@ export async function recordFacts(
   const outcomes = judged.map((outcome, index): Outcome<RecordedFact> => {
     if (!outcome.ok) return outcome
     const { id, shipmentId, source, code, voids } = outcome.value
+    const out = unreadable.get(keyOf(outcome.value))
+    if (out !== undefined) return out
     const { state } = standings.get(shipmentId) ?? (shipments.get(shipmentId) as Shipment).standing
     const codeKnown = voids !== null || isKnownCode(source, code)
     // Of two copies in one batch the first one added it.
@@ -103,20 +125,27 @@ interface Written {
   readonly changed: ReadonlySet<number>
   /** `toldKey` of what took the place of another. */
   readonly corrected: readonly string[]
+  /** Refusals of what is about a file that can not be read, by `keyOf`. */
+  readonly unreadable: ReadonlyMap<string, Outcome<never>>
 }
+
+/** A source id is one fact wherever it is; anything else is one within its shipment. */
+const keyOf = ({ version, shipmentId, id }: IncomingFact): string => (version === null ? rowKeyOf(shipmentId, id) : id)
+
+/** Whether a fact says under its source id what counts there, or less than that. */
+const isNews = (fact: IncomingFact, now: Standpoint | undefined): boolean =>
+  now === undefined || (now.version !== fact.version && isBetter(fact, now))
 
 async function writeFacts(
   context: WriteContext,
-  locked: ReadonlyMap<number, Shipment>,
-  judged: readonly Outcome<IncomingFact>[],
+  { locked, judged, archive }: { locked: ReadonlyMap<number, Shipment>; judged: readonly Outcome<IncomingFact>[]; archive: ReadArchive },
 ): Promise<Written> {
   const facts = new Map<string, IncomingFact>()
   const worse: IncomingFact[] = []
   for (const outcome of judged) {
     if (!outcome.ok) continue
     const fact = outcome.value
-    // A source id is one fact wherever it is; anything else is one within its shipment.
-    const key = fact.version === null ? rowKeyOf(fact.shipmentId, fact.id) : fact.id
+    const key = keyOf(fact)
     const other = facts.get(key)
     if (other === undefined) facts.set(key, fact)
     else if (fact.version !== null && fact.version !== other.version) {
@@ -124,6 +153,16 @@ async function writeFacts(
       worse.push(better ? other : fact)
       if (better) facts.set(key, fact)
     }
+  }
+  const opening = new Opening(context, archive)
+  const behind = [...facts.values()].filter((fact) => reachesBehind((locked.get(fact.shipmentId) as Shipment).standing, fact))
+  if (behind.length > 0) {
+    const sourced = behind.flatMap(({ version, id }) => (version === null ? [] : id))
+    const known = await standpointsOf(context, sourced)
+    // What is told again needs no file.
+    const news = behind.filter((fact) => isNews(fact, known.get(fact.id)))
+    await opening.open(news.map((fact) => ({ fact, shipment: locked.get(fact.shipmentId) as Shipment })))
+    for (const key of opening.unreadable.keys()) facts.delete(key)
   }
   const rows = await insertFacts(context, [...facts.values()])
   const added: IncomingFact[] = []
@@ -136,23 +175,58 @@ async function writeFacts(
     context,
     known.map((fact) => fact.id),
   )
-  const replacing: IncomingFact[] = []
-  const changed = new Set<number>()
+  const better: { fact: IncomingFact; now: Standpoint }[] = []
   for (const fact of known) {
     const now = standpoints.get(fact.id)
     if (now === undefined || now.version === fact.version) continue
-    if (!isBetter(fact, now)) {
-      worse.push(fact)
-      continue
-    }
-    replacing.push(fact)
-    changed.add(now.shipmentId).add(fact.shipmentId)
+    if (isBetter(fact, now)) better.push({ fact, now })
+    else worse.push(fact)
   }
   // A correction that takes a fact from a shipment that is not named here locks that one late; should two wait for each other, one is run again.
-  const others = await lockOthers(context, locked, changed)
-  await replaceFacts(context, replacing)
-  keepReplaced(context, worse)
-  return { shipments: others, added, changed, corrected: replacing.map(toldKey) }
+  const wanted = new Set(better.map(({ now }) => now.shipmentId))
+  const shipments = await lockOthers(context, locked, wanted)
+  await opening.open(
+    better.flatMap(({ fact, now }) => {
+      const shipment = shipments.get(now.shipmentId)
+      return shipment !== undefined && standsOnSealed(shipment.standing, now) ? [{ fact, shipment }] : []
+    }),
+  )
+  const replacing = better.filter(({ fact }) => !opening.unreadable.has(keyOf(fact)))
+  await replaceFacts(
+    context,
+    replacing.map(({ fact }) => fact),
+  )
+  keepReplaced(
+    context,
+    worse.filter((fact) => !opening.unreadable.has(keyOf(fact))),
+  )
+  const changed = new Set([...opening.recalled, ...replacing.flatMap(({ fact, now }) => [now.shipmentId, fact.shipmentId])])
+  return { shipments, added, changed, corrected: replacing.map(({ fact }) => toldKey(fact)), unreadable: opening.unreadable }
+}
+
+/** Brings back what facts are about that lies in files, each shipment once. */
+class Opening {
+  readonly recalled = new Set<number>()
+  readonly unreadable = new Map<string, Outcome<never>>()
+  readonly #context: WriteContext
+  readonly #archive: ReadArchive
+
+  constructor(context: WriteContext, archive: ReadArchive) {
+    this.#context = context
+    this.#archive = archive
+  }
+
+  async open(wanted: readonly { readonly fact: IncomingFact; readonly shipment: Shipment }[]): Promise<void> {
+    const closed = new Map(wanted.map(({ shipment }) => [shipment.shipmentId, shipment]))
+    for (const shipmentId of this.recalled) closed.delete(shipmentId)
+    const missing = await recall(this.#context, [...closed.values()], this.#archive)
+    for (const shipmentId of closed.keys()) if (!missing.has(shipmentId)) this.recalled.add(shipmentId)
+    for (const { fact, shipment } of wanted) {
+      const file = missing.get(shipment.shipmentId)
+      if (file !== undefined)
+        this.unreadable.set(keyOf(fact), unreadableArchive(shipment.shipmentId, file, fact.voids === null ? '/occurredAt' : '/voids'))
+    }
+  }
 }
 
 async function lockOthers(

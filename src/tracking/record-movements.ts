@@ -1,5 +1,6 @@
 import { accepted, type Outcome } from '#kernel/outcome.ts'
 import type { WriteContext } from '#platform/database.ts'
+import { noArchive, type ReadArchive } from './archive.ts'
 import { ownSource, tellsRecipients } from './fact.ts'
 import { append, nothingYet } from './fold.ts'
 import { recordFacts, type RecordedFact } from './record-facts.ts'
@@ -24,6 +25,7 @@ export interface Movement {
 export async function recordMovements(
   context: WriteContext,
   movements: readonly Movement[],
+  { archive = noArchive }: { readonly archive?: ReadArchive } = {},
 ): Promise<Outcome<{ waybillId: number; changed: boolean }>[]> {
   const births = new Map<number, Movement>()
   for (const movement of movements)
@@ -46,7 +48,7 @@ export async function recordMovements(
         ...(detail === undefined ? {} : { detail }),
       })),
       // Fulfilment has committed it. Refused because of a clock, it would never come again, and the two would differ for good.
-      { until: new Date(8.64e15), since: new Date(-8.64e15) },
+      { until: new Date(8.64e15), since: new Date(-8.64e15), archive },
     )
   ).values()
   return movements.map((movement): Outcome<{ waybillId: number; changed: boolean }> => {

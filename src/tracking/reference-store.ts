@@ -116,14 +116,6 @@ const moveFacts = statement(
      update tracking.source_fact set shipment_id = gone.into_id from gone where gone.source_id is not null and source_fact.id = gone.id
    ), replaced as (
      update tracking.replaced_fact set shipment_id = pair.into_id from pair where replaced_fact.shipment_id = pair.from_id
-   ), based as (
-     -- What its filed months came to goes along; not over facts of those months, which would then count no more.
-     update tracking.sealed set shipment_id = latest.into_id from (
-       select distinct on (pair.into_id) pair.from_id, pair.into_id from pair join tracking.sealed as base on base.shipment_id = pair.from_id
-       where not exists (select from tracking.sealed as own where own.shipment_id = pair.into_id)
-         and not exists (select from tracking.event where event.shipment_id = pair.into_id and event.occurred_at < base.until)
-       order by pair.into_id, base.until desc, pair.from_id
-     ) as latest where sealed.shipment_id = latest.from_id
    )
    update tracking.reference set shipment_id = pair.into_id from pair where reference.shipment_id = pair.from_id`,
 )
@@ -134,7 +126,7 @@ const closeMerged = statement(
    where shipment.id = pair.from_id or shipment.merged_into = pair.from_id`,
 )
 
-/** Moves all that is known of some shipments to others. Both must be locked; who is moved to must not itself be moved. */
+/** Moves all that is known of some shipments to others. Both must be locked and have nothing in files (recall); who is moved to must not itself be moved. */
 export async function mergeShipments(context: WriteContext, pairs: readonly { from: number; into: number }[]): Promise<void> {
   if (pairs.length === 0) return
   const parameters = [pairs.map(({ from }) => from), pairs.map(({ into }) => into)]

@@ -1,5 +1,6 @@
 import { accepted, type Outcome, refused } from '#kernel/outcome.ts'
 import type { WriteContext } from '#platform/database.ts'
+import { noArchive, type ReadArchive, recall, unreadableArchive } from './archive.ts'
 import { lockNamed, type Locked } from './find-shipments.ts'
 import { nothingYet } from './fold.ts'
 import { foldAgain } from './record-facts.ts'
@@ -43,6 +44,7 @@ interface Wish {
 export async function registerShipments(
   context: WriteContext,
   commands: readonly RegisterShipment[],
+  { archive = noArchive }: { readonly archive?: ReadArchive } = {},
 ): Promise<Outcome<RegisteredShipment>[]> {
   const read = commands.map(namesOf)
   const wishes = read.flatMap((outcome, index): Wish[] =>
@@ -54,11 +56,12 @@ export async function registerShipments(
     wishes.flatMap(({ names }) => names.map(({ named }) => named)),
     { open: false },
   )
+  const { recalled, unreadable } = await recallJoined(context, wishes, { locked, archive })
   const joined = new Joining()
   const entries = new Map<number, RegisteredAs>()
   const judged = new Map<number, Outcome<Shipment>>()
   for (const wish of wishes) {
-    const outcome = joinOne(wish, { locked, joined, entries })
+    const outcome = joinOne(wish, { locked, joined, entries, unreadable })
     judged.set(wish.index, outcome)
     if (outcome.ok) entries.set(outcome.value.shipmentId, { ...entries.get(outcome.value.shipmentId), ...said(wish.command) })
   }
@@ -71,6 +74,8 @@ export async function registerShipments(
   await mergeShipments(context, pairs)
   await updateRegistrations(context, entries)
   const whole = new Set(pairs.map(({ into }) => into))
+  // What was brought back for a joining that was refused after all is folded as well.
+  for (const id of recalled) whole.add(joined.targetOf(id))
   const now = new Map([...locked.shipments].map(([id, shipment]) => [id, { ...shipment, ...idsOf(entries.get(id)) }]))
   await foldAgain(context, now, [], whole)
   const fresh = new Set([...entries.keys()].filter((id) => locked.shipments.get(id)?.registered === false))
@@ -81,6 +86,22 @@ export async function registerShipments(
     const { token } = locked.shipments.get(shipmentId) as Shipment
     return accepted({ shipmentId, token, added: fresh.delete(shipmentId) })
   })
+}
+
+/** Shipments that may become one and have facts in files get them back first: two bases can not be made into one. */
+async function recallJoined(
+  context: WriteContext,
+  wishes: readonly Wish[],
+  { locked, archive }: { locked: Locked; archive: ReadArchive },
+): Promise<{ recalled: ReadonlySet<number>; unreadable: ReadonlyMap<number, string> }> {
+  const sealed = new Map<number, Shipment>()
+  for (const { names } of wishes) {
+    const found = new Map(names.flatMap(({ named }) => locked.find(named) ?? []).map((shipment) => [shipment.shipmentId, shipment]))
+    if (found.size < 2) continue
+    for (const [id, shipment] of found) if (shipment.standing.sealedUntil !== null) sealed.set(id, shipment)
+  }
+  const unreadable = await recall(context, [...sealed.values()], archive)
+  return { recalled: new Set([...sealed.keys()].filter((id) => !unreadable.has(id))), unreadable }
 }
 
 const said = ({ orderId, orderRef, from, to, promisedAt }: RegisterShipment): RegisteredAs => ({
@@ -190,9 +211,11 @@ interface Soil {
   readonly joined: Joining
   /** What earlier entries of the batch have registered. */
   readonly entries: ReadonlyMap<number, RegisteredAs>
+  /** Shipments with a file that can not be read, which therefore stay as they are. */
+  readonly unreadable: ReadonlyMap<number, string>
 }
 
-function joinOne({ command, names }: Wish, { locked, joined, entries }: Soil): Outcome<Shipment> {
+function joinOne({ command, names }: Wish, { locked, joined, entries, unreadable }: Soil): Outcome<Shipment> {
   const isRegistered = (shipment: Shipment) => shipment.registered || entries.has(shipment.shipmentId)
   let stays: Shipment | undefined
   const merging: Shipment[] = []
@@ -209,6 +232,10 @@ function joinOne({ command, names }: Wish, { locked, joined, entries }: Soil): O
     if (kept === undefined || gone === undefined) {
       const both = `shipments ${stays.shipmentId} and ${shipment.shipmentId}`
       return refused('tracking.number_taken', `the numbers are of ${both}, which were registered as two`, field)
+    }
+    for (const { shipmentId } of [gone, kept]) {
+      const file = unreadable.get(shipmentId)
+      if (file !== undefined) return unreadableArchive(shipmentId, file, field)
     }
     merging.push(gone)
     stays = kept

@@ -1,4 +1,6 @@
+import { accepted, type Outcome, refused } from '#kernel/outcome.ts'
 import type { ReadContext } from '#platform/database.ts'
+import { archivedFactsOf, type ReadArchive, unreadableArchive } from './archive.ts'
 import { arrivalsOf, type ArrivalView } from './arrivals.ts'
 import { compareKeys, type Milestone, sortKeyOf } from './fold.ts'
 import { type ArchivedMonth, archivedMonthsOf } from './months.ts'
@@ -71,8 +73,21 @@ function timelineOf(facts: readonly StoredFact[]): TimelineEntry[] {
     }))
 }
 
-/** Views of shipments, with all their timelines, numbers and estimates in a few reads for any number of them. */
-export async function viewShipments(context: ReadContext, shipments: readonly Shipment[]): Promise<ShipmentView[]> {
+/** Facts out of files beside those in tables; what is in both is one. */
+function whole(facts: readonly StoredFact[] = [], filed: readonly StoredFact[] = []): readonly StoredFact[] {
+  if (filed.length === 0) return facts
+  return [...new Map([...filed, ...facts].map((fact) => [`${fact.time} ${fact.id}`, fact])).values()]
+}
+
+/**
+ * Views of shipments, with all their timelines, numbers and estimates in a few reads for any number of them. `filed` gives facts out of files
+ * for their timelines; it is asked after the tables.
+ */
+async function viewShipments(
+  context: ReadContext,
+  shipments: readonly Shipment[],
+  filed?: () => Promise<ReadonlyMap<number, readonly StoredFact[]>>,
+): Promise<ShipmentView[]> {
   const ids = [...new Set(shipments.map((shipment) => shipment.shipmentId))]
   const span = spanOf(shipments.map(({ standing }) => standing))
   const [facts, numbers, arrivals, archived] = await Promise.all([
@@ -84,6 +99,7 @@ export async function viewShipments(context: ReadContext, shipments: readonly Sh
       shipments.map(({ shipmentId, standing }) => ({ shipmentId, first: standing.first ?? null })),
     ),
   ])
+  const more = await filed?.()
   return shipments.map(({ shipmentId, waybillId, orderId, orderRef, from, to, promisedAt, registered, token, standing }) => ({
     shipmentId,
     waybillId,
@@ -102,7 +118,7 @@ export async function viewShipments(context: ReadContext, shipments: readonly Sh
     late: standing.late,
     arrival: arrivals.get(shipmentId) ?? null,
     archived: archived.get(shipmentId) ?? [],
-    timeline: timelineOf(facts.get(shipmentId) ?? []),
+    timeline: timelineOf(whole(facts.get(shipmentId), more?.get(shipmentId))),
   }))
 }
 
@@ -115,6 +131,35 @@ export async function shipmentsBy<Kind extends KeyKind>(
   const found = await findShipments(context, kind, keys)
   const views = (await viewShipments(context, found.flat())).values()
   return found.map((shipments) => shipments.map(() => views.next().value as ShipmentView))
+}
+
+/** Facts of one shipment in files that one answer holds. */
+const mostArchived = 10_000
+
+/** Views with all that is in files in their timelines, by id; undefined where there is no such shipment. For one or a few: files are slow. */
+export async function viewHistories(
+  context: ReadContext,
+  shipmentIds: readonly number[],
+  read: ReadArchive,
+): Promise<(Outcome<ShipmentView> | undefined)[]> {
+  const found = (await findShipments(context, 'shipment', shipmentIds)).map(([shipment]) => shipment)
+  const shipments = [...new Map(found.flatMap((each) => (each === undefined ? [] : [[each.shipmentId, each] as const]))).values()]
+  const refusals = new Map<number, Outcome<never>>()
+  const views = await viewShipments(context, shipments, async () => {
+    const { facts, unreadable } = await archivedFactsOf(context, shipments, read)
+    for (const [shipmentId, file] of unreadable) refusals.set(shipmentId, unreadableArchive(shipmentId, file, '/shipmentId'))
+    for (const [shipmentId, { length }] of facts)
+      if (length > mostArchived)
+        refusals.set(
+          shipmentId,
+          refused('tracking.history_too_long', `it has ${length} facts in files; throughline archive show tells them all`, '/shipmentId'),
+        )
+    return facts
+  })
+  const byId = new Map(views.map((view) => [view.shipmentId, view]))
+  return found.map((shipment) =>
+    shipment === undefined ? undefined : (refusals.get(shipment.shipmentId) ?? accepted(byId.get(shipment.shipmentId) as ShipmentView)),
+  )
 }
 
 /** What anyone with the link may know: no ids of ours, no sources, nothing that was taken back. */

@@ -2,6 +2,7 @@ import type { Outcome } from '#kernel/outcome.ts'
 import { refused } from '#kernel/outcome.ts'
 import { statement, type WriteContext } from '#platform/database.ts'
 import { readFacts } from './read-facts.ts'
+import { noArchive, type ReadArchive } from './archive.ts'
 import { recordFacts, type RecordedFact } from './record-facts.ts'
 import type { ReportedFact } from './reported-fact.ts'
 
@@ -52,12 +53,17 @@ export function keepRefusals(context: WriteContext, feed: string, bad: readonly 
  * Records facts of a feed where nobody waits for an answer: what can not be taken is kept with its reason, and the rest goes on. Taken
  * again it changes nothing.
  */
-export async function takeRecords(context: WriteContext, feed: string, records: readonly FedRecord[]): Promise<Taken> {
+export async function takeRecords(
+  context: WriteContext,
+  feed: string,
+  { records, archive = noArchive }: { readonly records: readonly FedRecord[]; readonly archive?: ReadArchive },
+): Promise<Taken> {
   const read = records.map(({ body }) => factIn(body))
   const recorded = (
     await recordFacts(
       context,
       read.flatMap((outcome) => (outcome.ok ? outcome.value : [])),
+      { archive },
     )
   ).values()
   const done = read.map((outcome) => (outcome.ok ? (recorded.next().value as Outcome<RecordedFact>) : outcome))

@@ -154,19 +154,19 @@ export async function replaceFacts(context: WriteContext, facts: readonly Incomi
   await context.query(insertReplacing, [...columns, context.now])
 }
 
-interface FactRow {
-  shipment_id: number
-  occurred_at: Date
-  id: string
-  code: string
-  milestone: Milestone | null
-  attempt: number | null
-  zone_known: boolean
-  place: string
-  source: string
-  source_id: string | null
-  voids: string | null
-  detail: string | null
+export interface FactRow {
+  readonly shipment_id: number
+  readonly occurred_at: Date
+  readonly id: string
+  readonly code: string
+  readonly milestone: Milestone | null
+  readonly attempt: number | null
+  readonly zone_known: boolean
+  readonly place: string
+  readonly source: string
+  readonly source_id: string | null
+  readonly voids: string | null
+  readonly detail: string | null
 }
 
 const selectFacts = statement<FactRow>(
@@ -212,7 +212,7 @@ export async function factsOf(
   return found
 }
 
-function factOf(row: FactRow): StoredFact {
+export function factOf(row: FactRow): StoredFact {
   const { id, code, attempt, place, source, voids } = row
   const time = row.occurred_at.getTime()
   const content = row.source_id === null ? id : contentOf({ source, code, time, place, attempt, zoneKnown: row.zone_known, voids })

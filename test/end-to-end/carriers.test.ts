@@ -100,6 +100,16 @@ describe.each(dialects)('carrier $name', (dialect) => {
       messages: { broken: { at: string; detail: string }[]; added: number; known: number; readAt: string | null }[]
     }
     expect(messages.length).toBeGreaterThan(5)
+    // A page of two hundred whole messages could be two hundred megabytes.
+    for (const message of messages) expect(message).not.toHaveProperty('body')
+    const [{ messageId = 0, bodyBytes = 0, brokenCount = 0 } = {}] = messages as {
+      messageId?: number
+      bodyBytes?: number
+      brokenCount?: number
+    }[]
+    const one = (await whole.call('GET', `/v1/track/carrier-messages/${messageId}`)).body as { body: string; broken: unknown[] }
+    expect([Buffer.byteLength(one.body), one.broken.length]).toEqual([bodyBytes, brokenCount])
+    expect((await whole.call('GET', '/v1/track/carrier-messages/999999999')).status).toBe(404)
     for (const { broken, added, known, readAt } of messages) {
       expect(broken.length).toBeGreaterThanOrEqual(2)
       expect(broken.every(({ at, detail }) => at.startsWith('/') && detail !== '')).toBe(true)
@@ -144,6 +154,42 @@ describe.each(dialects)('carrier $name', (dialect) => {
       registered: false,
     })
   })
+})
+
+test('of a message with hundreds of broken events a list shows ten, and how many there are', async () => {
+  const admin = await whole.t.admin('live')
+  const broken = JSON.stringify(Array.from({ length: 300 }, (_, n) => ({ at: `/${n}`, detail: 'no' })))
+  await admin.query(
+    `insert into tracking.carrier_message (carrier, digest, body, received_at, read_at, broken) values ('many', 'x', 'x', now(), now(), $1)`,
+    [broken],
+  )
+  const { body } = await whole.call('GET', '/v1/track/carrier-messages?carrier=many')
+  const { messages } = body as { messages: { broken: { at: string }[]; brokenCount: number }[] }
+  expect(messages).toMatchObject([{ brokenCount: 300 }])
+  expect(messages[0]?.broken.map(({ at }) => at)).toEqual(Array.from({ length: 10 }, (_, n) => `/${n}`))
+})
+
+test('what came in a rehearsal is read in the name of that rehearsal, whoever reads it', async () => {
+  const admin = await whole.t.admin('shadow')
+  const [dialect] = dialects
+  for (const rehearsal of ['one', 'two', null]) {
+    const number = `REH${rehearsal ?? 'NONE'}`.toUpperCase()
+    const body = dialect?.write([{ number, happening: 'picked_up', at: Date.now() - 3_600_000, town: 'X' }], false) ?? ''
+    await admin.query(
+      `insert into tracking.carrier_message (carrier, digest, body, received_at, rehearsal_id) values ($1, sha256(convert_to($2, 'UTF8')), $2, now(), $3)`,
+      [dialect?.name, body, rehearsal],
+    )
+  }
+  await whole.core.tracking.desk?.readAllDue({ traffic: 'shadow', rehearsalId: 'housekeeping' })
+  const { rows } = await admin.query<{ number: string; rehearsal: string }>(
+    `select reference.number, outbox.rehearsal_id as rehearsal from tracking.outbox
+     join tracking.reference on outbox.key = 's' || reference.shipment_id where number like 'REH%' order by number`,
+  )
+  expect(rows).toEqual([
+    { number: 'REHNONE', rehearsal: 'housekeeping' },
+    { number: 'REHONE', rehearsal: 'one' },
+    { number: 'REHTWO', rehearsal: 'two' },
+  ])
 })
 
 test('a carrier that nothing was agreed with is told so, and the laws hold over all that came', async () => {

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet'
@@ -78,6 +78,25 @@ it('a round puts away what is older, the shipment stands where it stood, and its
   expect(await view('YOUNG1')).toMatchObject({ archived: [], timeline: [{ code: 'accepted' }] })
   // All that it had is in files, and it is still found and still stands.
   expect(await view('GONE1')).toMatchObject({ state: 'delivered', archived: [{ file: files[1] }], timeline: [] })
+  // Out of the files the whole timeline is there, and a late fact counts.
+  const { shipmentId } = await view('LONG1')
+  const history = async () => whole.call('GET', `/v1/shipments/${shipmentId}/history`)
+  expect((await history()).body).toMatchObject({ ...(await view('LONG1')), timeline: before.timeline })
+  expect((await whole.call('GET', '/v1/shipments/999999999/history')).status).toBe(404)
+  const [first = ''] = files
+  await rename(join(folder, 'archive', first), join(folder, 'away'))
+  const missing = await history()
+  expect([missing.status, missing.body]).toMatchObject([
+    409,
+    { code: 'tracking.archive_unreadable', detail: expect.stringContaining(first) },
+  ])
+  await rename(join(folder, 'away'), join(folder, 'archive', first))
+  const delivered = fact('YOUNG1', 'delivered', old)
+  await database.write(live, (context) =>
+    core.tracking.recordFacts(context, [delivered, fact('GONE1', 'returned', new Date(old.getTime() + 60_000))], { since: new Date(0) }),
+  )
+  expect(await view('GONE1')).toMatchObject({ state: 'returned', timeline: [{ code: 'delivered' }, { code: 'returned' }] })
+  expect(await view('YOUNG1')).toMatchObject({ state: 'delivered' })
   const rows = await parquetReadObjects({ file: await asyncBufferFromFile(join(folder, 'archive', files[1] ?? '')) })
   expect(rows.map((row) => row['code']).toSorted()).toEqual(['delivered', 'in_transit'])
   expect((await core.check('live')).flatMap(({ breaks }) => breaks)).toEqual([])

@@ -121,6 +121,39 @@ describe('the standing checker of tracking', { timeout: 120_000 }, () => {
     expect(warned).toEqual([])
   })
 
+  it('looks at all that it suspects at once: as many statements for three as for one', async () => {
+    const ids = [0, 1, 2].map(orderOfOne)
+    const { databases, tracking, relay, orders, fulfilment } = whole.core
+    const asked: number[] = []
+    const counting = {
+      ...orders,
+      goodsOfOrders: (context: Parameters<typeof orders.goodsOfOrders>[0], orderIds: readonly number[]) => {
+        asked.push(orderIds.length)
+        return orders.goodsOfOrders(context, orderIds)
+      },
+    }
+    const goods = { orders: counting, fulfilment, tracking }
+    const own = openTrackWatch({
+      databases,
+      tracking,
+      relay,
+      metrics: openMetrics(),
+      goods,
+      nowMs: () => nowMs,
+      log: { warn: () => undefined },
+    })
+    const { rows } = await admin.query('select id, state from fulfilment.waybill where order_id = any($1)', [ids])
+    await byHand(`update fulfilment.waybill set state = 'lost' where order_id = any($1)`, [ids])
+    await own.round(live)
+    expect(asked).toEqual([])
+    await own.round(live)
+    expect(asked).toEqual([3])
+    for (const { id, state } of rows) await byHand('update fulfilment.waybill set state = $2 where id = $1', [id, state])
+    await own.round(live)
+    await own.round(live)
+    expect(asked).toEqual([3, 3])
+  })
+
   it('tells how old the oldest event is that tracking has still to take', async () => {
     const lag = async (): Promise<number> =>
       Number(
