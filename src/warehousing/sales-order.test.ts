@@ -20,6 +20,7 @@ const order = (given: Partial<SalesOrder> = {}): SalesOrder => ({
   ],
   state: 'created',
   version: 1,
+  readyAt: null,
   transferredFrom: null,
   madeBy: null,
   reference: null,
