@@ -164,11 +164,19 @@ const reportOf = (findByContainer: FindByContainer): Operation =>
         const at = ready[index]
         if (at?.ok === false) return []
         for (const waybillId of own) moves.push({ waybillId, to: input.to, actor: actor.id, commandId })
-        if (at !== undefined) for (const waybillId of own) promises.push({ waybillId, readyAt: at.value, actor: actor.id, commandId })
+        // What a merchant has picked is ready, whatever it said before.
+        const readyAt = input.to === 'picked' ? null : at?.value
+        if (readyAt !== undefined) for (const waybillId of own) promises.push({ waybillId, readyAt, actor: actor.id, commandId })
         return own
       })
-      const moved = (await moveWaybills(context, moves)).values()
-      await promiseReady(context, promises)
+      const done = await moveWaybills(context, moves)
+      // A word that was overtaken by picking has no effect, as the report that brought it.
+      const stateOf = new Map(done.flatMap((one) => (one.ok ? [[one.value.waybillId, one.value.state] as const] : [])))
+      await promiseReady(
+        context,
+        promises.filter(({ waybillId, readyAt }) => readyAt === null || stateOf.get(waybillId) === 'acknowledged'),
+      )
+      const moved = done.values()
       return asked.map(({ input }, index) => {
         const own = owned[index] ?? []
         const outcomes = own.map((waybillId) => ({ waybillId, outcome: moved.next().value as Outcome<MovedWaybill> }))

@@ -186,14 +186,14 @@ const report = command({
   body: async (context, asked) => {
     const read = asked.map((one): Outcome<ReportSalesOrder> => {
       const { readyAt, ...input } = one.input
-      const command = { ...input, ...by(one) }
-      if (readyAt === undefined) return accepted(command)
+      const reported = { ...input, ...by(one) }
+      if (readyAt === undefined) return accepted(reported)
       // The format of the schema lets a leap second pass, which Date does not know.
       const at = instantIn(readyAt)
       if (at === undefined) return refused('warehousing.not_an_instant', `${readyAt} is no instant that exists`, '/readyAt')
       if (at.getTime() > context.now.getTime() + farthestAheadMs)
         return refused('warehousing.in_the_future', `${readyAt} is more than 30 days ahead`, '/readyAt')
-      return accepted({ ...command, readyAt: at })
+      return accepted({ ...reported, readyAt: at })
     })
     const commands = read.flatMap((one) => (one.ok ? one.value : []))
     const done = (await reportSalesOrders(context, commands)).values()
