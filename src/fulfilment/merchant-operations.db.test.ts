@@ -97,11 +97,10 @@ it('takes a word about when it will be ready with acknowledged, until it is pick
   const [own, theirs] = [await waybillOf('bakery'), await waybillOf('butcher')]
   const readyAt = new Date(t.clock.now().getTime() + 3_600_000)
   const say = (input: object) => run('waybills.report_prepared', [input])
-  const stands = async () =>
-    (await t.databases.of('fulfilment').read(t.live, (context) => fulfilment.waybillsById(context, [own, theirs])))
-      .values()
-      .map((one) => one.readyAt)
-      .toArray()
+  const stands = async () => {
+    const found = await t.databases.of('fulfilment').read(t.live, (context) => fulfilment.waybillsById(context, [own, theirs]))
+    return [own, theirs].map((waybillId) => found.get(waybillId)?.readyAt)
+  }
   const told = async () =>
     (
       await (
@@ -119,7 +118,8 @@ it('takes a word about when it will be ready with acknowledged, until it is pick
     expect(await say({ ...acknowledged, ...wrong })).toMatchObject([{ field: '/readyAt' }])
   expect(await say({ code: String(own), to: 'picked' })).toEqual([moved(own, 'picked')])
   expect(await stands()).toEqual([null, null])
-  // What is said behind is news again only as long as it is not packed.
+  // What comes behind is overtaken.
+  expect(await say(acknowledged)).toEqual([moved(own, 'picked', false)])
   expect(await told()).toEqual([readyAt.toISOString(), null])
 })
 

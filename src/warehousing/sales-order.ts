@@ -107,7 +107,8 @@ export function decideReport(
       return refused('warehousing.unknown_line', `sales order ${order.salesOrderId} has no line ${itemNo}`, `/lines/${at}/itemNo`)
     seen.set(itemNo, picked)
   }
-  const promised = readyAt !== undefined && rankOf(order.state) < rankOf('packed') ? { ...order, readyAt } : order
+  const isOvertaken = rankOf(stateOf[report]) < rankOf(order.state)
+  const promised = readyAt === undefined || isOvertaken ? order : { ...order, readyAt }
   const isNew = promised.readyAt?.getTime() !== order.readyAt?.getTime()
   if (isEnded(order.state)) return noChange
   if (rankOf(order.state) >= rankOf('picked')) {
