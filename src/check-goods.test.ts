@@ -20,6 +20,7 @@ const waybill = (waybillId: number, state: WaybillState, change: Partial<StoredW
   destination: { name: 'Ada', line1: '1 Main St', city: 'Niagara Falls', postcode: 'L2E 1A1', country: 'CA' },
   slot: null,
   routeId: 4,
+  readyAt: null,
   cutOffAt: null,
   holds: [],
   originId: null,

@@ -69,6 +69,11 @@ const kinds: Readonly<Record<string, EventKind>> = {
     key: 'waybill id',
     payload: 'ContentsChanged',
   },
+  'fulfilment.ready_promised': {
+    about: 'When the goods of a waybill will be ready for its truck is known, or is another time; null: they are.',
+    key: 'waybill id',
+    payload: 'ReadyPromised',
+  },
   'fulfilment.call_off_failed': {
     about: 'Cancelled goods that had gone too far to be called off.',
     key: 'waybill id',
@@ -85,11 +90,21 @@ const kinds: Readonly<Record<string, EventKind>> = {
     key: 'waybill id',
     payload: 'SalesOrderMoved',
   },
+  'warehousing.ready_promised': {
+    about: 'A warehouse has said when something will be ready for its truck.',
+    key: 'waybill id',
+    payload: 'SalesOrderPromised',
+  },
   'routing.assigned': { about: 'An attempt of a waybill has a place on a truck.', key: 'waybill id', payload: 'RoutingAssigned' },
   'routing.unassigned': {
     about: 'It has none yet, and why; told once for each new reason.',
     key: 'waybill id',
     payload: 'RoutingUnassigned',
+  },
+  'routing.ready_weighed': {
+    about: 'Whether its truck can wait until the goods of a waybill are ready; told after each word about it.',
+    key: 'waybill id',
+    payload: 'RoutingReadyWeighed',
   },
   'tracking.milestone_reached': { about: 'A shipment reached a milestone; told once.', key: 'waybill id', payload: 'MilestoneReached' },
   'tracking.milestone_withdrawn': {

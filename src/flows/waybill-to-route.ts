@@ -1,7 +1,7 @@
-import type { Fulfilment, WaybillMoved, WaybillsCreated } from '#fulfilment'
+import type { Fulfilment, ReadyPromised, WaybillMoved, WaybillsCreated } from '#fulfilment'
 import type { Consumer } from '#platform/consumer.ts'
 import type { WriteContext } from '#platform/database.ts'
-import type { Routing, RoutingAssigned } from '#routing'
+import type { Routing, RoutingAssigned, RoutingReadyWeighed } from '#routing'
 import { actorOf, type Events, eventsOf, type FlowLog, noteRefusals } from './step.ts'
 
 export interface RouteFlowDeps {
@@ -18,8 +18,8 @@ export function waybillToRoute({ fulfilment, routing, log }: RouteFlowDeps): Con
       priority: 'unhurried',
       from: 'fulfilment',
       into: 'routing',
-      types: ['fulfilment.waybills_created', 'fulfilment.waybill_rescheduled', 'fulfilment.waybill_moved'],
-      async handle(context: WriteContext, events: Events<WaybillsCreated | WaybillMoved>) {
+      types: ['fulfilment.waybills_created', 'fulfilment.waybill_rescheduled', 'fulfilment.waybill_moved', 'fulfilment.ready_promised'],
+      async handle(context: WriteContext, events: Events<WaybillsCreated | WaybillMoved | ReadyPromised>) {
         const asked = [
           ...eventsOf<WaybillsCreated>(events, 'fulfilment.waybills_created'),
           ...eventsOf<WaybillsCreated>(events, 'fulfilment.waybill_rescheduled'),
@@ -49,12 +49,13 @@ export function waybillToRoute({ fulfilment, routing, log }: RouteFlowDeps): Con
             released,
           )
         }
-        if (asked.length === 0) return
         const assigned = await routing.assignWaybills(
           context,
           asked.map((event) => {
-            const { waybillId, orderId, attempt, destination, slot, skuType, weightGrams, volumeMl, pieces } = event.payload
-            return { waybillId, orderId, attempt, destination, slot, skuType, weightGrams, volumeMl, pieces, ...actorOf(this.name, event) }
+            const { waybillId, orderId, attempt, destination, slot, skuType, weightGrams, volumeMl, pieces, readyAt } = event.payload
+            const ready = readyAt === null ? {} : { readyAt: new Date(readyAt) }
+            const load = { skuType, weightGrams, volumeMl, pieces }
+            return { waybillId, orderId, attempt, destination, slot, ...load, ...ready, ...actorOf(this.name, event) }
           }),
         )
         noteRefusals(log, this.name, asked, assigned)
@@ -64,6 +65,15 @@ export function waybillToRoute({ fulfilment, routing, log }: RouteFlowDeps): Con
         await routing.releaseAssignments(
           context,
           again.map(({ command }) => command),
+        )
+        // Behind those who ask: what was said of the request that stands is said again by none of them.
+        await routing.followReady(
+          context,
+          eventsOf<ReadyPromised>(events, 'fulfilment.ready_promised').map(({ payload: { waybillId, ask, readyAt } }) => ({
+            waybillId,
+            attempt: ask,
+            readyAt: readyAt === null ? null : new Date(readyAt),
+          })),
         )
       },
     },
@@ -82,6 +92,35 @@ export function waybillToRoute({ fulfilment, routing, log }: RouteFlowDeps): Con
           }),
         )
         noteRefusals(log, this.name, events, routed)
+      },
+    },
+    {
+      name: 'fulfilment.take_readiness',
+      priority: 'unhurried',
+      from: 'routing',
+      into: 'fulfilment',
+      types: ['routing.ready_weighed'],
+      async handle(context: WriteContext, events: Events<RoutingReadyWeighed>) {
+        // Each by its last word, which holds for the request that stands.
+        const last = [...new Map(events.map((event) => [event.key, event])).values()]
+        const by = { kind: 'goods_late', owner: 'routing' } as const
+        const held = last.flatMap((event) => {
+          const { waybillId, tooLate } = event.payload
+          return tooLate === null ? [] : [{ waybillId, ...by, reason: tooLate, ...actorOf(this.name, event) }]
+        })
+        const freed = last.flatMap((event) => {
+          const { waybillId, tooLate } = event.payload
+          return tooLate === null ? [{ waybillId, ...by, reason: 'its truck can wait for its goods', ...actorOf(this.name, event) }] : []
+        })
+        // The two never meet on one waybill. What is over meanwhile is refused, and needs no hold.
+        const outcomes = await fulfilment.holdWaybills(context, held)
+        noteRefusals(
+          log,
+          this.name,
+          last.filter(({ payload }) => payload.tooLate !== null),
+          outcomes,
+        )
+        await fulfilment.releaseWaybills(context, freed)
       },
     },
   ]

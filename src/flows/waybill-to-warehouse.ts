@@ -2,7 +2,7 @@ import type { ContentsChanged, Fulfilment, WaybillMoved } from '#fulfilment'
 import type { Consumer } from '#platform/consumer.ts'
 import type { Databases, WriteContext } from '#platform/database.ts'
 import type { DeliveredEvent } from '#platform/events.ts'
-import type { FollowWaybill, SalesOrderMade, SalesOrderMoved, SalesOrderState, Warehousing } from '#warehousing'
+import type { FollowWaybill, SalesOrderMade, SalesOrderMoved, SalesOrderPromised, SalesOrderState, Warehousing } from '#warehousing'
 import { actorOf, type Events, eventsOf, type FlowLog, noteRefusals } from './step.ts'
 
 export interface WarehouseFlowDeps {
@@ -95,10 +95,10 @@ export function waybillToWarehouse({ fulfilment, warehousing, databases, log }: 
       priority: 'unhurried',
       from: 'warehousing',
       into: 'fulfilment',
-      types: ['warehousing.sales_order_moved', 'warehousing.sales_order_made'],
-      async handle(context: WriteContext, events: Events<SalesOrderMoved | SalesOrderMade>) {
-        for (const stretch of singly(events.filter(({ payload }) => payload.waybillId !== null && payload.by !== 'waybill')))
-          await followSalesOrders(context, this.name, stretch)
+      types: ['warehousing.sales_order_moved', 'warehousing.sales_order_made', 'warehousing.ready_promised'],
+      async handle(context: WriteContext, events: Events<SalesOrderMoved | SalesOrderMade | SalesOrderPromised>) {
+        const ofWaybills = events.filter(({ payload }) => payload.waybillId !== null && !('by' in payload && payload.by === 'waybill'))
+        for (const stretch of singly(ofWaybills)) await followSalesOrders(context, this.name, stretch)
       },
     },
   ]
@@ -106,10 +106,10 @@ export function waybillToWarehouse({ fulfilment, warehousing, databases, log }: 
   async function followSalesOrders(
     context: WriteContext,
     consumer: string,
-    stretch: Events<SalesOrderMoved | SalesOrderMade>,
+    stretch: Events<SalesOrderMoved | SalesOrderMade | SalesOrderPromised>,
   ): Promise<void> {
     const moved = eventsOf<SalesOrderMoved>(stretch, 'warehousing.sales_order_moved')
-    const of = (event: DeliveredEvent<SalesOrderMoved | SalesOrderMade>) => ({
+    const of = (event: DeliveredEvent<SalesOrderMoved | SalesOrderMade | SalesOrderPromised>) => ({
       waybillId: event.payload.waybillId ?? 0,
       ...actorOf(consumer, event),
     })
@@ -138,6 +138,15 @@ export function waybillToWarehouse({ fulfilment, warehousing, databases, log }: 
       moves.map(({ event }) => event),
       outcomes,
     )
+    const promised = eventsOf<SalesOrderPromised>(stretch, 'warehousing.ready_promised')
+    const noted = await fulfilment.promiseReady(
+      context,
+      promised.map((event) => {
+        const { ask, readyAt } = event.payload
+        return { ...of(event), readyAt: new Date(readyAt), ...(ask === null ? {} : { ask }) }
+      }),
+    )
+    noteRefusals(log, consumer, promised, noted)
     // Nobody prepares it until it has another sales order; so no truck takes it.
     const off = moved.filter(({ payload: { by, to } }) => by === 'hand' && to === 'cancelled')
     const held = await fulfilment.holdWaybills(

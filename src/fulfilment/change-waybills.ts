@@ -1,7 +1,7 @@
 import { accepted, type Outcome, refused } from '#kernel/outcome.ts'
 import type { WriteContext } from '#platform/database.ts'
 import type { NewEvent } from '#platform/events.ts'
-import { describedEvent, movedEvent, type WaybillMoved } from './events.ts'
+import { describedEvent, fulfilmentEventTypes, movedEvent, type ReadyPromised, type WaybillMoved } from './events.ts'
 import { quotaEffectOf, type WaybillState } from './lifecycle.ts'
 import type { WaybillItem } from './waybill.ts'
 import { lockToMoveWaybills, type MovingWaybill, type StoredWaybill, waybillsById } from './waybill-store.ts'
@@ -103,16 +103,21 @@ export function changesOf({ before, decision: { steps, after, reason }, cause, c
   if (after.routeId === null && slotWord(before) !== slotWord(after))
     changes.push({ ...of, level: 'slot', values: [slotWord(before), slotWord(after)] })
   if (destinationOf(before) !== destinationOf(after)) changes.push({ ...of, level: 'destination', values: ['', 'changed'] })
+  if (before.readyAt?.getTime() !== after.readyAt?.getTime())
+    changes.push({ ...of, level: 'ready', values: [readyWord(before), readyWord(after)] })
   if (before.items !== after.items) changes.push({ ...of, level: 'items', values: [itemsWord(before.items), itemsWord(after.items)] })
   return changes
 }
 
+const readyWord = ({ readyAt }: MovingWaybill): string => readyAt?.toISOString() ?? ''
+
 /** Rows with their quantities, as the history tells of them. */
 export const itemsWord = (items: readonly WaybillItem[]): string => items.map(({ itemNo, quantity }) => `${itemNo}x${quantity}`).join(' ')
 
-/** A move as the others are to know it, with its effect on the quota. */
+/** A move as the others are to know it, with its effect on the quota; and when its goods will be ready, where that is another time. */
 function moveOf({ before, decision: { steps, after, reason } }: Applied): NewEvent[] {
-  if (steps.length === 0) return []
+  const told = readyEvents(before, after)
+  if (steps.length === 0) return told
   const effect = quotaEffectOf(before, steps)
   const moved: WaybillMoved = {
     waybillId: after.waybillId,
@@ -129,7 +134,13 @@ function moveOf({ before, decision: { steps, after, reason } }: Applied): NewEve
     occurredAt: after.movedAt.toISOString(),
     reason,
   }
-  return [movedEvent(moved)]
+  return [movedEvent(moved), ...told]
+}
+
+function readyEvents(before: MovingWaybill, { waybillId, orderId, ask, readyAt }: MovingWaybill): NewEvent[] {
+  if (before.readyAt?.getTime() === readyAt?.getTime()) return []
+  const payload: ReadyPromised = { waybillId, orderId, ask, readyAt: readyAt?.toISOString() ?? null }
+  return [{ key: String(waybillId), type: fulfilmentEventTypes.readyPromised, payload }]
 }
 
 /** It asks for a route with a new number. A held one asks when it is released. */

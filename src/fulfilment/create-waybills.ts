@@ -65,7 +65,7 @@ export async function bear(context: WriteContext, asked: readonly NewWaybill[]):
   await context.announce(
     [...ids].map(([at, waybillId]) => {
       const born = asked[at] as NewWaybill
-      return describedEvent('waybillsCreated', { ...born, ...loadOf(born.items), waybillId, ask: 1 }, context.now)
+      return describedEvent('waybillsCreated', { ...born, ...loadOf(born.items), waybillId, ask: 1, readyAt: null }, context.now)
     }),
   )
   return ids

@@ -18,6 +18,8 @@ export interface WaybillsCreated {
   readonly purpose: Purpose
   /** Number of the request for a route: 1 at birth, one more each time it asks again. */
   readonly attempt: number
+  /** When its goods will be ready for the truck, where who prepares it has said so and has not packed it. */
+  readonly readyAt: string | null
   readonly createdAt: string
 }
 
@@ -82,6 +84,15 @@ export interface ShortPicked {
   readonly policy: 'cancel' | 'backorder'
 }
 
+/** When the goods of a waybill will be ready for the truck is known, or is another time; null: they are. */
+export interface ReadyPromised {
+  readonly waybillId: number
+  readonly orderId: number
+  /** Request for a route that stands. */
+  readonly ask: number
+  readonly readyAt: string | null
+}
+
 /** What a waybill carries that is being prepared, after it changed. */
 export interface ContentsChanged {
   readonly waybillId: number
@@ -98,6 +109,7 @@ export const fulfilmentEventTypes = {
   waybillLate: 'fulfilment.waybill_late',
   shortPicked: 'fulfilment.short_picked',
   contentsChanged: 'fulfilment.contents_changed',
+  readyPromised: 'fulfilment.ready_promised',
 } as const
 
 type Described = Pick<
@@ -114,11 +126,12 @@ type Described = Pick<
   | 'items'
   | 'purpose'
   | 'ask'
+  | 'readyAt'
 >
 
 /** The facts of a waybill with the request for a route that stands now. */
 export function describedEvent(type: 'waybillsCreated' | 'waybillRescheduled', waybill: Described, at: Date): NewEvent {
-  const { waybillId, orderId, sectionNo, destination, slot, skuType, weightGrams, volumeMl, pieces, items, purpose, ask } = waybill
+  const { waybillId, orderId, sectionNo, destination, slot, skuType, weightGrams, volumeMl, pieces, items, purpose, ask, readyAt } = waybill
   const payload: WaybillsCreated = {
     waybillId,
     orderId,
@@ -132,6 +145,7 @@ export function describedEvent(type: 'waybillsCreated' | 'waybillRescheduled', w
     itemNos: items.map((item) => item.itemNo),
     purpose,
     attempt: ask,
+    readyAt: readyAt?.toISOString() ?? null,
     createdAt: at.toISOString(),
   }
   return { key: String(waybillId), type: fulfilmentEventTypes[type], payload }

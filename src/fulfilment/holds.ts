@@ -14,6 +14,7 @@ export const holdTable = {
   hold: { about: 'somebody wants it to wait', blocks: ['released', 'loaded', 'out_for_delivery'] },
   address_unclear: { about: 'nobody could find its destination', blocks: ['loaded', 'out_for_delivery'] },
   goods_missing: { about: 'not all of its goods were found', blocks: ['packed', 'loaded', 'out_for_delivery'] },
+  goods_late: { about: 'its goods will be ready too late for its truck', blocks: ['loaded', 'out_for_delivery'] },
   goods_damaged: { about: 'goods broke before they left', blocks: ['packed', 'loaded', 'out_for_delivery'] },
   recipient_unreachable: { about: 'nobody answers, and somebody must be there', blocks: ['out_for_delivery'] },
   order_changed: { about: 'its order was edited when it was in the truck already', blocks: ['out_for_delivery'] },

@@ -18,6 +18,7 @@ import {
 } from './move-waybills.ts'
 import { operations } from './operations.ts'
 import { type Promises, watchPromises } from './promises.ts'
+import { type PromiseReady, promiseReady } from './promise-ready.ts'
 import { type ShortWaybill, shortWaybills } from './short-waybills.ts'
 import { type StatePage, waybillsById, waybillsByOrder, waybillsByState } from './waybill-store.ts'
 
@@ -29,6 +30,7 @@ export {
   fulfilmentEventTypes,
   type CallOffFailed,
   type ContentsChanged,
+  type ReadyPromised,
   type RowsSplit,
   type WaybillLate,
   type ShortPicked,
@@ -54,6 +56,7 @@ export { type FindByContainer, merchantOperations } from './merchant-operations.
 export type { MadeWaybill, MakeWaybill } from './make-waybills.ts'
 export type { CancelWaybill, MoveWaybill, RescheduleWaybill, RouteWaybill } from './move-waybills.ts'
 export { type FindFreeSlots, previewOperations } from './preview-operation.ts'
+export type { PromiseReady } from './promise-ready.ts'
 export type { Promises } from './promises.ts'
 export type { Destination, PaidSection, Purpose, SkuType, SlotChoice, Waybill, WaybillItem } from './waybill.ts'
 export type { StatePage, StoredWaybill } from './waybill-store.ts'
@@ -87,6 +90,8 @@ export function openFulfilment() {
     followEdits: (context: WriteContext, commands: readonly FollowEdit[]) => followEdits(context, commands),
     /** Pieces that a warehouse does not have; one command for a waybill. */
     shortWaybills: (context: WriteContext, commands: readonly ShortWaybill[]) => shortWaybills(context, commands),
+    /** When goods will be ready for their truck, as who prepares them says. */
+    promiseReady: (context: WriteContext, commands: readonly PromiseReady[]) => promiseReady(context, commands),
     /** Waybills that wait in each asked state, in pages by id. */
     waybillsAwaiting: (context: ReadContext, pages: readonly StatePage[]) => waybillsByState(context, pages),
     waybillsById: (context: ReadContext, waybillIds: readonly number[]) => waybillsById(context, waybillIds),

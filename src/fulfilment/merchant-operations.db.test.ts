@@ -93,6 +93,36 @@ it('takes reports singly and in bulk, each with its own outcome, and again witho
   expect(await listed({ state: 'picked' })).toMatchObject({ waybills: [{ waybillId: a }] })
 })
 
+it('takes a word about when it will be ready with acknowledged, until it is picked, and refuses one that can not be by its field', async () => {
+  const [own, theirs] = [await waybillOf('bakery'), await waybillOf('butcher')]
+  const readyAt = new Date(t.clock.now().getTime() + 3_600_000)
+  const say = (input: object) => run('waybills.report_prepared', [input])
+  const stands = async () => {
+    const found = await t.databases.of('fulfilment').read(t.live, (context) => fulfilment.waybillsById(context, [own, theirs]))
+    return [own, theirs].map((waybillId) => found.get(waybillId)?.readyAt)
+  }
+  const told = async () =>
+    (
+      await (
+        await t.admin('live')
+      ).query(
+        `select payload ->> 'readyAt' as at from fulfilment.outbox where type = 'fulfilment.ready_promised' and key = $1 order by id`,
+        [String(own)],
+      )
+    ).rows.map(({ at }) => at)
+  const acknowledged = { code: String(own), to: 'acknowledged', readyAt: readyAt.toISOString() }
+  for (let twice = 0; twice < 2; twice += 1) expect(await say(acknowledged)).toEqual([moved(own, 'acknowledged', twice === 0)])
+  expect(await say({ ...acknowledged, code: String(theirs) })).toMatchObject([{ code: 'fulfilment.unknown_waybill' }])
+  expect(await stands()).toEqual([readyAt, null])
+  for (const wrong of [{ readyAt: '2099-01-01T00:00:00Z' }, { to: 'picked' }])
+    expect(await say({ ...acknowledged, ...wrong })).toMatchObject([{ field: '/readyAt' }])
+  expect(await say({ code: String(own), to: 'picked' })).toEqual([moved(own, 'picked')])
+  expect(await stands()).toEqual([null, null])
+  // What comes behind is overtaken.
+  expect(await say(acknowledged)).toEqual([moved(own, 'picked', false)])
+  expect(await told()).toEqual([readyAt.toISOString(), null])
+})
+
 it('answers for the waybill of somebody else just as for one that is not there, and leaves it alone', async () => {
   const [butchers, warehouses] = [await waybillOf('butcher'), await waybillOf(null)]
   const missing = 999_999_999

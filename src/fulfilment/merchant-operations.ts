@@ -5,6 +5,8 @@ import { command, type Operation, query } from '#platform/operation.ts'
 import { ownScopeOf } from '#platform/request-context.ts'
 import type { MovedWaybill } from './change-waybills.ts'
 import { type MoveWaybill, moveWaybills } from './move-waybills.ts'
+import { isTooFar, type PromiseReady, promiseReady, tooFar } from './promise-ready.ts'
+import { instantOf } from './schemas.ts'
 import { type StoredWaybill, waybillsById } from './waybill-store.ts'
 
 /** Waybills of which something is in the scanned containers (by code or EPC); undefined where there is no such container. */
@@ -117,13 +119,18 @@ const ReportedView = Type.Object(
   exact,
 )
 
+const ReadyAt = Type.String({
+  format: 'date-time',
+  description: 'with acknowledged: when it will be ready; its truck leaves no sooner. Without it nothing changes',
+})
+
 const reportOf = (findByContainer: FindByContainer): Operation =>
   command({
     id: 'waybills.report_prepared',
     context: 'fulfilment',
     summary:
       'A merchant says that it will prepare a waybill (acknowledged) or has (picked): by its number, or by scan of a container that holds it',
-    input: Type.Object({ code: Scan, to: Type.Enum(['acknowledged', 'picked']) }, exact),
+    input: Type.Object({ code: Scan, to: Type.Enum(['acknowledged', 'picked']), readyAt: Type.Optional(ReadyAt) }, exact),
     output: ReportedView,
     scopes: ['merchants:prepare'],
     http: { method: 'POST', path: '/v1/merchant/waybills/:code/reports', batchPath: '/v1/merchant/waybills/reports' },
@@ -132,7 +139,14 @@ const reportOf = (findByContainer: FindByContainer): Operation =>
     priority: 'lowest',
     // A report names the state it leads to, so a second one finds it done.
     idempotency: 'inherent',
-    errors: { 'fulfilment.unknown_waybill': 404, 'fulfilment.not_movable': 409, 'fulfilment.on_hold': 409 },
+    errors: {
+      'fulfilment.unknown_waybill': 404,
+      'fulfilment.not_movable': 409,
+      'fulfilment.on_hold': 409,
+      'fulfilment.is_ready': 422,
+      'fulfilment.in_the_future': 422,
+      'fulfilment.not_an_instant': 422,
+    },
     body: async (context, asked) => {
       const containers = [...new Set(asked.flatMap(({ input }) => (isNumber(input.code) ? [] : [input.code])))]
       const contents = containers.length === 0 ? [] : await findByContainer(context, containers)
@@ -142,20 +156,43 @@ const reportOf = (findByContainer: FindByContainer): Operation =>
 
       // Whose a waybill is never changes, so it may be looked at before the lock. What is somebody else's is not there at all.
       const moves: MoveWaybill[] = []
-      const owned = asked.map(({ input, actor, commandId }) => {
+      const promises: PromiseReady[] = []
+      const ready = asked.map(({ input }) => readyOf(input, context.now))
+      const owned = asked.map(({ input, actor, commandId }, index) => {
         const merchant = ownScopeOf(actor, 'merchant')
         const own = idsOf(input.code).filter((waybillId) => merchant !== undefined && waybills.get(waybillId)?.merchant === merchant)
+        const at = ready[index]
+        if (at?.ok === false) return []
         for (const waybillId of own) moves.push({ waybillId, to: input.to, actor: actor.id, commandId })
+        // What a merchant has picked is ready, whatever it said before.
+        const readyAt = input.to === 'picked' ? null : at?.value
+        if (readyAt !== undefined) for (const waybillId of own) promises.push({ waybillId, readyAt, actor: actor.id, commandId })
         return own
       })
-      const moved = (await moveWaybills(context, moves)).values()
+      const done = await moveWaybills(context, moves)
+      // A word that was overtaken by picking has no effect, as the report that brought it.
+      const stateOf = new Map(done.flatMap((one) => (one.ok ? [[one.value.waybillId, one.value.state] as const] : [])))
+      await promiseReady(
+        context,
+        promises.filter(({ waybillId, readyAt }) => readyAt === null || stateOf.get(waybillId) === 'acknowledged'),
+      )
+      const moved = done.values()
       return asked.map(({ input }, index) => {
         const own = owned[index] ?? []
         const outcomes = own.map((waybillId) => ({ waybillId, outcome: moved.next().value as Outcome<MovedWaybill> }))
-        return answerOf(input.code, outcomes)
+        const at = ready[index]
+        return at?.ok === false ? at : answerOf(input.code, outcomes)
       })
     },
   })
+
+/** Undefined where nothing was said. Errors: in_the_future, not_an_instant. */
+function readyOf({ readyAt, to }: { readyAt?: string; to: string }, now: Date): Outcome<Date> | undefined {
+  if (readyAt === undefined) return undefined
+  if (to === 'picked') return refused('fulfilment.is_ready', 'what is picked is ready; only acknowledged says when it will be', '/readyAt')
+  const at = instantOf(readyAt, '/readyAt')
+  return at.ok && isTooFar(at.value, now) ? tooFar(at.value) : at
+}
 
 function answerOf(
   scanned: string,

@@ -77,7 +77,9 @@ export const decideMove: Decide<MoveWaybill> = (waybill, command, now) => {
   if (kind !== undefined) return onHold(waybill, kind)
   const reason = command.reason ?? null
   if (to === 'rescheduled') return accepted(planAgain(waybill, to, { slot: command.slot ?? null, reason, now: occurredAt }))
-  return accepted({ steps, reason, after: { ...waybill, state: to, movedAt: occurredAt, version: waybill.version + 1 } })
+  // What is packed waits for nobody any more.
+  const readyAt = steps.includes('packed') ? null : waybill.readyAt
+  return accepted({ steps, reason, after: { ...waybill, readyAt, state: to, movedAt: occurredAt, version: waybill.version + 1 } })
 }
 
 /** A waybill that gives its place back and has no route any more; it asks for the slot anew, with the next number. */

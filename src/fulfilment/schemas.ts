@@ -68,6 +68,7 @@ export const WaybillView = Type.Object(
     weightGrams: Type.Integer(),
     volumeMl: Type.Integer(),
     pieces: Type.Integer(),
+    readyAt: Type.Union([Type.String(), Type.Null()], { description: 'when its goods will be ready, where who prepares it has said so' }),
     createdAt: Type.String(),
     movedAt: Type.String(),
   },
@@ -100,7 +101,7 @@ export const MovedView = Type.Object({ waybillId: Id, orderId: Id, state: State,
 
 export function viewOf(waybill: StoredWaybill): Static<typeof WaybillView> {
   const { waybillId, orderId, orderNumber, sectionNo, merchant, skuType, purpose, state, attempt, routeId, reference } = waybill
-  const { originId, claimId, weightGrams, volumeMl, pieces, destination, slot, items, holds, createdAt, movedAt } = waybill
+  const { originId, claimId, weightGrams, volumeMl, pieces, destination, slot, items, holds, readyAt, createdAt, movedAt } = waybill
   return {
     waybillId,
     orderId,
@@ -122,6 +123,7 @@ export function viewOf(waybill: StoredWaybill): Static<typeof WaybillView> {
     weightGrams,
     volumeMl,
     pieces,
+    readyAt: readyAt?.toISOString() ?? null,
     createdAt: createdAt.toISOString(),
     movedAt: movedAt.toISOString(),
   }

@@ -21,6 +21,7 @@ interface WaybillRow {
   slot_code: string | null
   route_id: number | null
   cut_off_at: Date | null
+  ready_at: Date | null
   holds: HoldKind[]
   origin_id: number | null
   claim_id: number | null
@@ -54,13 +55,14 @@ export type MovingWaybill = Pick<
   | 'slot'
   | 'routeId'
   | 'cutOffAt'
+  | 'readyAt'
   | 'holds'
   | 'items'
   | 'movedAt'
 >
 
 const columns = `id, order_id, order_number, section_no, sku_type, merchant, purpose, part, state, attempt, ask, version, destination,
-  slot_date, slot_code, route_id, cut_off_at, holds, origin_id, claim_id, made_by, reference, items, weight_grams, volume_ml, pieces,
+  slot_date, slot_code, route_id, cut_off_at, ready_at, holds, origin_id, claim_id, made_by, reference, items, weight_grams, volume_ml, pieces,
   created_at, moved_at`
 
 function waybillOf(row: WaybillRow): StoredWaybill {
@@ -94,6 +96,7 @@ const movingOf = (row: WaybillRow): MovingWaybill => ({
   slot: row.slot_date === null || row.slot_code === null ? null : { date: row.slot_date, code: row.slot_code },
   routeId: row.route_id,
   cutOffAt: row.cut_off_at,
+  readyAt: row.ready_at,
   holds: row.holds,
   items: row.items,
   movedAt: row.moved_at,
@@ -199,7 +202,7 @@ export async function insertWaybills(context: WriteContext, waybills: readonly N
 
 const lockToMove = statement<WaybillRow>(
   'fulfilment.lock_to_move',
-  `select id, order_id, section_no, purpose, claim_id, state, attempt, ask, version, slot_date, slot_code, route_id, cut_off_at, holds, items, moved_at
+  `select id, order_id, section_no, purpose, claim_id, state, attempt, ask, version, slot_date, slot_code, route_id, cut_off_at, ready_at, holds, items, moved_at
    from fulfilment.waybill where id = any($1::bigint[]) order by id for update`,
 )
 

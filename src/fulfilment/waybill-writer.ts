@@ -12,7 +12,7 @@ export interface WaybillUpdate<W extends MovingWaybill = MovingWaybill> {
 }
 
 /** What a line of history tells of: states that were walked, or something beside the state. */
-export type ChangeLevel = 'waybill' | 'hold' | 'slot' | 'destination' | 'items'
+export type ChangeLevel = 'waybill' | 'hold' | 'slot' | 'destination' | 'items' | 'ready'
 
 /** One line of history: what one command did to one waybill. `values` begins with what it was and ends with what it is. */
 export interface WaybillChange {
@@ -62,6 +62,17 @@ const refit = statement<{ updated: number }>(
    select count(*)::int as updated from fit`,
 )
 
+const setReady = statement<{ updated: number }>(
+  'fulfilment.set_ready',
+  `with told as (
+     update fulfilment.waybill set ready_at = told.ready_at, version = version + 1
+     from unnest($1::bigint[], $2::timestamptz[]) as told (id, ready_at)
+     where waybill.id = told.id
+     returning 1
+   )
+   select count(*)::int as updated from told`,
+)
+
 const insertChanges = statement(
   'fulfilment.insert_changes',
   `insert into fulfilment.change (root, levels, entities, from_states, to_states, cause, command_id, actor, traffic, rehearsal_id, occurred_at)
@@ -83,7 +94,9 @@ const refits = (update: WaybillUpdate): update is WaybillUpdate<StoredWaybill> =
   'destination' in update.before &&
   (update.before.items !== update.after.items || update.before.destination !== update.after.destination)
 
-/** Writes locked waybills and their history: those that only moved, those with another plan, those that carry or go to something else. */
+const isTold = ({ before, after }: WaybillUpdate): boolean => before.readyAt?.getTime() !== after.readyAt?.getTime()
+
+/** Writes locked waybills and their history: those that only moved, those with another plan, those that carry or go to something else or are ready at another time. */
 export async function updateWaybills(
   context: WriteContext,
   updates: readonly WaybillUpdate[],
@@ -92,14 +105,20 @@ export async function updateWaybills(
   const planned = updates.filter(plans)
   const moved = updates.filter((update) => update.before.state !== update.after.state && !plans(update))
   const refitted = updates.filter(refits)
-  const counts = await Promise.all([writeMoved(context, moved), writePlanned(context, planned), writeRefitted(context, refitted)])
-  const wanted = [moved.length, planned.length, refitted.length]
+  const told = updates.filter(isTold)
+  const counts = await Promise.all([
+    writeMoved(context, moved),
+    writePlanned(context, planned),
+    writeRefitted(context, refitted),
+    writeTold(context, told),
+  ])
+  const wanted = [moved.length, planned.length, refitted.length, told.length]
   invariant(
     counts.every((count, at) => count === wanted[at]),
-    `of locked waybills ${wanted.join(', ')} were to be moved, planned and refitted, ${counts.join(', ')} were`,
+    `of locked waybills ${wanted.join(', ')} were to be moved, planned, refitted and told ready, ${counts.join(', ')} were`,
   )
   const written = new Map<number, number>()
-  for (const { before } of [...planned, ...moved, ...refitted])
+  for (const { before } of [...planned, ...moved, ...refitted, ...told])
     written.set(before.waybillId, (written.get(before.waybillId) ?? before.version) + 1)
   tellStatus(
     context,
@@ -150,6 +169,12 @@ async function writeRefitted(context: WriteContext, updates: readonly WaybillUpd
     loads.map((load) => load.pieces),
     updates.map(({ after }) => JSON.stringify(after.destination)),
   ])
+  return result?.updated ?? 0
+}
+
+async function writeTold(context: WriteContext, updates: readonly WaybillUpdate[]): Promise<number> {
+  if (updates.length === 0) return 0
+  const [result] = await context.query(setReady, [updates.map(({ before }) => before.waybillId), updates.map(({ after }) => after.readyAt)])
   return result?.updated ?? 0
 }
 

@@ -174,6 +174,7 @@ const stored = (change: Partial<StoredWaybill>): StoredWaybill => ({
   destination: { ...destination, lat: 43.1, lng: -79.1 },
   slot: { date: '2026-03-03', code: 'AM' },
   routeId: 4,
+  readyAt: null,
   cutOffAt: new Date('2026-03-02T12:00:00Z'),
   holds: [],
   originId: null,

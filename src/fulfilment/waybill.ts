@@ -66,6 +66,8 @@ export interface Waybill extends Omit<WaybillPlan, 'replaces'> {
   readonly routeId: number | null
   /** Until when giving the slot back gives the place in the quota back; null without a route. */
   readonly cutOffAt: Date | null
+  /** When its goods will be ready for the truck, by the word of who prepares it; null: nobody has said, or they are packed. */
+  readonly readyAt: Date | null
   /** Kinds of holds that are open. */
   readonly holds: readonly HoldKind[]
   /** The waybill that this one brings back or replaces. */

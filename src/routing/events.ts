@@ -21,4 +21,17 @@ export interface RoutingUnassigned {
   readonly attempt: number
 }
 
-export const routingEventTypes = { assigned: 'routing.assigned', unassigned: 'routing.unassigned' } as const
+/** `routing.ready_weighed`: what it means for its truck when the goods of a waybill are ready. Told after each word about it. */
+export interface RoutingReadyWeighed {
+  readonly waybillId: number
+  readonly attempt: number
+  readonly readyAt: string | null
+  /** In numbers, where its truck can not wait for them and keeps its times; null: it can. */
+  readonly tooLate: string | null
+}
+
+export const routingEventTypes = {
+  assigned: 'routing.assigned',
+  unassigned: 'routing.unassigned',
+  readyWeighed: 'routing.ready_weighed',
+} as const

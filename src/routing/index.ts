@@ -12,7 +12,7 @@ import { openRuns } from './runs.ts'
 import { openOperations } from './operations.ts'
 import { type ReleaseAssignment, releaseAssignments } from './release-assignments.ts'
 import { assignmentsByOrder } from './routing-store.ts'
-import { type SetReady, setReady } from './set-ready.ts'
+import { followReady, type SetReady, setReady } from './set-ready.ts'
 
 export type { ReasonCode } from './assign.ts'
 export type { AssignedWaybill, AssignWaybill, Retried, RetryUnassigned } from './assign-waybills.ts'
@@ -26,7 +26,7 @@ export type { FinishedRun, RunPlan } from './runs.ts'
 export type { RoadService } from './roads.ts'
 export { verifyRoutes, type WrittenRoute } from './verify-routes.ts'
 export type { CommitAssignment, CommittedAssignment } from './commit-assignments.ts'
-export { routingEventTypes, type RoutingAssigned, type RoutingUnassigned } from './events.ts'
+export { routingEventTypes, type RoutingAssigned, type RoutingReadyWeighed, type RoutingUnassigned } from './events.ts'
 export type {
   HeldPlaces,
   HoldPlaces,
@@ -81,6 +81,8 @@ export function openRouting({ database, workers = 2, roads }: RoutingDeps) {
     changeRoutes: (context: WriteContext, commands: readonly ChangeRoute[]) => changeRoutes(context, commands),
     moveAssignments: (context: WriteContext, commands: readonly MoveAssignment[]) => moveAssignments(context, commands, zones),
     setReady: (context: WriteContext, commands: readonly SetReady[]) => setReady(context, commands, zones),
+    /** What waybills told; it is answered by `routing.ready_weighed`. */
+    followReady: (context: WriteContext, commands: readonly (SetReady & { attempt: number })[]) => followReady(context, commands, zones),
     assignmentsOfOrders: (context: ReadContext, orderIds: readonly number[]) => assignmentsByOrder(context, orderIds),
     check: (context: ReadContext) => checkRouting(context),
   }

@@ -95,6 +95,44 @@ it('plans by trucks and stops, learns once a day what was lost, sells that much 
   expect((await quotas())[0]?.capacity).toBe(90)
 })
 
+it('says the numbers that hold, though the places are as many as before, and writes nothing while they do', async () => {
+  const why = async () => (await quotas())[0]?.why
+  // The bound and what may be sold at most are others, and both still come to 105 places.
+  await put(rule({ overbookMostPercent: 105 }))
+  await open()
+  await put(rule({ overbookMostPercent: 105, capacity: 400 }))
+  expect((await open()).quotas).toBeGreaterThan(0)
+  expect(await quotas()).toMatchObject([{ capacity: 105, why: expect.stringContaining('never more than 400; ') }, {}])
+  expect(await open()).toEqual({ slots: 0, quotas: 0 })
+  // More are sold than a smaller plan has.
+  await rows(`update routing.quota set used = 60 where date = '2026-03-03' and slot_code = 'AM'`)
+  await put(rule({ trucks: 2 }))
+  await open()
+  expect(await quotas()).toMatchObject([{ capacity: 60, why: '2 trucks × 25 stops, never more than 500, but 60 are taken already' }, {}])
+  // A rule that no longer plans leaves no numbers behind.
+  const { stopsPerTruck: _, ...plain } = rule({ capacity: 60, trucks: 2 })
+  await put(plain)
+  await open()
+  expect(await why()).toBeNull()
+  await rows(`update routing.quota set used = 0 where date = '2026-03-03' and slot_code = 'AM'`)
+})
+
+it('learns from places that a checkout kept past the cut-off and then let go, as from those that waybills lost', async () => {
+  await put(rule({ overbookMostPercent: 150 }))
+  // On each past date five places were burnt (above), five more let go after the cut-off, and ninety before it, which others could have.
+  await rows(
+    `insert into routing.quota_ledger (quota_id, kind, delta, waybill_ids, reference, occurred_at)
+     select quota.id, 'let_go', delta, '{}', 'cart', cut_off_at + make_interval(mins => minutes)
+     from routing.quota join routing.slot on slot.zone_id = quota.zone_id and slot.date = quota.date and slot.code = quota.slot_code
+     cross join (values (-5, 10), (-90, -10)) as lapse (delta, minutes) where quota.date < '2026-03-01'`,
+  )
+  t.clock.set(new Date('2026-03-03T01:00:00Z'))
+  await rows('update routing.quota_learned set learned_on = $1', ['2026-03-01'])
+  await open()
+  // 400 of 2200 are 18.2 %, 16.5 % for sure.
+  expect((await quotas())[0]).toMatchObject({ capacity: 119, why: expect.stringContaining('400 of 2200 places of 40 dates') })
+})
+
 it('refuses a rule without a plan, by its field', async () => {
   const { trucks: _, ...noTrucks } = rule()
   const { stopsPerTruck: __, ...noStops } = rule({ overbookMostPercent: 110 })

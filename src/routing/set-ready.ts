@@ -1,8 +1,10 @@
 import { accepted, type Outcome, refused } from '#kernel/outcome.ts'
 import { statement, type WriteContext } from '#platform/database.ts'
+import type { NewEvent } from '#platform/events.ts'
 import { loadRoutesById, type RouteRow } from './board-store.ts'
 import { type CurrentZones, datesAhead, lockZoneDays, type ZoneDay } from './capacity/index.ts'
 import { horizonDays } from './assign-waybills.ts'
+import { routingEventTypes, type RoutingReadyWeighed } from './events.ts'
 import type { Path } from './path.ts'
 import { DecidedUnderneath } from './plan-store.ts'
 import { pathOf } from './release-assignments.ts'
@@ -10,6 +12,8 @@ import { assignmentsByWaybill, type StoredAssignment } from './routing-store.ts'
 
 export interface SetReady {
   readonly waybillId: number
+  /** Attempt that it was said of; absent: the one under way. */
+  readonly attempt?: number
   /** When its goods are at the depot; null: they are there. */
   readonly readyAt: Date | null
 }
@@ -73,17 +77,23 @@ export async function setReady(
   )
   const readyOf = new Map((await context.query(selectReady, [routeIds])).map((row) => [row.waybill_id, secondsOf(row.ready_at)]))
   const done = new Map<number, { one: StoredAssignment; readyAt: Date | null }>()
-  const outcomes = commands.map(({ waybillId, readyAt }): Outcome<ReadyWaybill> => {
+  const outcomes = commands.map(({ waybillId, attempt, readyAt }): Outcome<ReadyWaybill> => {
     const one = current.get(waybillId)
-    if (one === undefined)
+    if (one === undefined || (attempt ?? one.attempt) !== one.attempt)
       return refused('routing.unknown_waybill', `waybill ${waybillId} neither waits for a truck nor has one`, '/waybillId')
     if (one.routeId === null) {
       done.set(waybillId, { one, readyAt })
       return accepted({ waybillId, readyAt, leavesAt: null })
     }
     const route = routes.get(one.routeId)
-    if (route?.row.state !== 'open')
+    if (route?.row.state !== 'open') {
+      // What its truck need not wait for changes nothing.
+      if (route !== undefined && (readyAt === null || secondsOf(readyAt) <= route.path.leaves)) {
+        done.set(waybillId, { one, readyAt })
+        return accepted({ waybillId, readyAt, leavesAt: new Date(route.path.leaves * 1000) })
+      }
       return refused('routing.route_not_open', `the route of waybill ${waybillId} is not changed any more`, '/waybillId')
+    }
     const after = new Map(readyOf)
     if (readyAt === null) after.delete(waybillId)
     else after.set(waybillId, secondsOf(readyAt))
@@ -105,6 +115,29 @@ export async function setReady(
   return outcomes
 }
 
+/**
+ * Follows what waybills told of their goods; of several words about one the last holds. Each is answered by an event: where the truck can not wait, its times stay,
+ * and it is for people to move the waybill or to put it off. What neither waits nor rides (any more) has no effect.
+ */
+export async function followReady(
+  context: WriteContext,
+  told: readonly (SetReady & { readonly attempt: number })[],
+  zones: CurrentZones,
+): Promise<void> {
+  const commands = [...new Map(told.map((command) => [command.waybillId, command])).values()]
+  if (commands.length === 0) return
+  const outcomes = await setReady(context, commands, zones)
+  await context.announce(
+    commands.flatMap(({ waybillId, attempt, readyAt }, at): NewEvent[] => {
+      const outcome = outcomes[at]
+      if (outcome === undefined || (!outcome.ok && outcome.error.code === 'routing.unknown_waybill')) return []
+      const tooLate = outcome.ok ? null : outcome.error.detail
+      const payload: RoutingReadyWeighed = { waybillId, attempt, readyAt: readyAt?.toISOString() ?? null, tooLate }
+      return [{ key: String(waybillId), type: routingEventTypes.readyWeighed, payload }]
+    }),
+  )
+}
+
 const secondsOf = (at: Date): number => Math.ceil(at.getTime() / 1000)
 
 async function writeReady(
@@ -114,7 +147,7 @@ async function writeReady(
 ): Promise<void> {
   if (done.length === 0) return
   const touched = new Set(done.map(({ one }) => one.routeId))
-  const changed = [...routes.values()].filter(({ row }) => touched.has(row.id))
+  const changed = [...routes.values()].filter(({ row }) => row.state === 'open' && touched.has(row.id))
   const [row] = await context.query(write, [
     changed.map(({ row: { id } }) => id),
     changed.map(({ row: { version } }) => version),

@@ -58,9 +58,12 @@ const mayWait = 8
 /** More doors than that are parted by where they lie: time grows faster than doors. */
 const mostDoors = 500
 const wantedDoors = 400
-/** So few doors have at most 1,957 routes for each kind of truck: all are looked at, which takes milliseconds, and the plan is the cheapest there is. */
-const fewDoors = 6
-const everyRouteOfFew = 50_000
+/**
+ * So few doors are planned to the optimum: ways through the same doors to the same last one are compared, at most 2,048 sets with a last one for each kind of truck and
+ * each time at which goods come, and 6,561 ways to deal a truck its doors. Milliseconds; the limit, in looks, is there for fleets of many kinds.
+ */
+const fewDoors = 8
+const everyRouteOfFew = 200_000
 
 /** Plans a slot of a zone, in parts where it is large. Pure, and the same for the same seed. */
 export function solveSlot(doors: readonly Door[], trucks: readonly Truck[], { effort, roads = null }: SlotToSolve): SolvedSlot {

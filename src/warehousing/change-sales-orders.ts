@@ -1,7 +1,7 @@
 import { accepted, type Outcome, refused } from '#kernel/outcome.ts'
 import type { WriteContext } from '#platform/database.ts'
 import type { NewEvent } from '#platform/events.ts'
-import { type Cause, describedEvent, movedEvent } from './events.ts'
+import { type Cause, describedEvent, movedEvent, readyEvents } from './events.ts'
 import type { SalesOrderState } from './lifecycle.ts'
 import {
   type Decided,
@@ -37,7 +37,7 @@ interface Named extends By {
 }
 export type UpdateSalesOrder = Named & Update
 export type CancelSalesOrder = Named & { readonly reason: string }
-export type ReportSalesOrder = Named & { readonly report: Report; readonly lines?: readonly ReportedLine[] }
+export type ReportSalesOrder = Named & { readonly report: Report; readonly lines?: readonly ReportedLine[]; readonly readyAt?: Date }
 
 /** What a waybill told: it was called off or is planned again, somebody packed it, or it carries something else. */
 export type FollowWaybill = By & { readonly waybillId: number } & (
@@ -118,13 +118,17 @@ function changesOf({ before, after, cause, reason, actor, commandId }: Applied):
     ['lines', linesWord(before.lines), linesWord(after.lines)],
     ['pick_flow', before.pickFlow, after.pickFlow],
     ['wave', before.wave ?? 'none', after.wave ?? 'none'],
+    ['ready', before.readyAt?.toISOString() ?? '', after.readyAt?.toISOString() ?? ''],
   ] as const
   return pairs.flatMap(([level, from, to]) => (from === to ? [] : [{ ...of, level, from, to }]))
 }
 
 function eventsOf({ before, after, missing, by, reason, transferredTo }: Applied): NewEvent[] {
   const told = { by, missing, reason: reason ?? null, ...(transferredTo === undefined ? {} : { transferredTo }) }
-  const moved = before.state !== after.state || missing.length > 0 ? [movedEvent(before, after, told)] : []
+  const moved = [
+    ...(before.state !== after.state || missing.length > 0 ? [movedEvent(before, after, told)] : []),
+    ...readyEvents(before, after),
+  ]
   const other =
     before.pickFlow !== after.pickFlow ||
     before.wave !== after.wave ||

@@ -50,10 +50,21 @@ export interface SalesOrderMoved {
   readonly occurredAt: string
 }
 
+/** `warehousing.ready_promised`: a warehouse has said when something will be ready for its truck. */
+export interface SalesOrderPromised {
+  readonly salesOrderId: number
+  readonly waybillId: number | null
+  /** The waybill's request for a route that it is prepared for. */
+  readonly ask: number | null
+  readonly readyAt: string
+  readonly version: number
+}
+
 export const warehousingEventTypes = {
   made: 'warehousing.sales_order_made',
   changed: 'warehousing.sales_order_changed',
   moved: 'warehousing.sales_order_moved',
+  promised: 'warehousing.ready_promised',
 } as const
 
 /** Sales orders of one waybill are told in their order, whichever warehouse has them. */
@@ -78,6 +89,13 @@ export function describedEvent(type: 'made' | 'changed', order: SalesOrder, by: 
     version: order.version,
   }
   return { key: keyOf(order), type: warehousingEventTypes[type], payload }
+}
+
+export function readyEvents(before: SalesOrder, after: SalesOrder): NewEvent[] {
+  const { salesOrderId, waybillId, ask, readyAt, version } = after
+  if (readyAt === null || before.readyAt?.getTime() === readyAt.getTime()) return []
+  const payload: SalesOrderPromised = { salesOrderId, waybillId, ask, readyAt: readyAt.toISOString(), version }
+  return [{ key: keyOf(after), type: warehousingEventTypes.promised, payload }]
 }
 
 export function movedEvent(

@@ -9,7 +9,13 @@ import type { SalesOrder } from './sales-order.ts'
 import { salesOrdersOfWaybills, salesOrdersPage } from './sales-order-store.ts'
 
 export type { FollowWaybill } from './change-sales-orders.ts'
-export { type SalesOrderChanged, type SalesOrderMade, type SalesOrderMoved, warehousingEventTypes } from './events.ts'
+export {
+  type SalesOrderChanged,
+  type SalesOrderMade,
+  type SalesOrderMoved,
+  type SalesOrderPromised,
+  warehousingEventTypes,
+} from './events.ts'
 export { isEnded, rankOf, salesOrderLifeCycle, type SalesOrderState } from './lifecycle.ts'
 export type { FindPreparable, WarehouseWaybill } from './make-sales-orders.ts'
 export { pickFlows, type SalesLine, type SalesOrder } from './sales-order.ts'

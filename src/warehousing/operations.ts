@@ -1,7 +1,15 @@
 import { type Static, Type } from 'typebox'
-import { accepted } from '#kernel/outcome.ts'
+import { accepted, type Outcome, refused } from '#kernel/outcome.ts'
+import { instantIn } from '#kernel/time.ts'
 import { type Asked, command, type Operation, query } from '#platform/operation.ts'
-import { cancelSalesOrders, reportSalesOrders, unknownSalesOrder, updateSalesOrdersBy } from './change-sales-orders.ts'
+import {
+  cancelSalesOrders,
+  type ChangedSalesOrder,
+  type ReportSalesOrder,
+  reportSalesOrders,
+  unknownSalesOrder,
+  updateSalesOrdersBy,
+} from './change-sales-orders.ts'
 import { salesOrderLifeCycle } from './lifecycle.ts'
 import { createSalesOrders, type FindPreparable } from './make-sales-orders.ts'
 import { pickFlows, reports, type SalesOrder, shortPolicies, skuTypes } from './sales-order.ts'
@@ -134,6 +142,8 @@ const transfer = command({
     ),
 })
 
+const farthestAheadMs = 30 * 24 * 3600 * 1000
+
 const report = command({
   id: 'sales_orders.report',
   ...ofSalesOrders,
@@ -151,6 +161,12 @@ const report = command({
         }),
       ),
       reason: Type.Optional(Reason),
+      readyAt: Type.Optional(
+        Type.String({
+          format: 'date-time',
+          description: 'before packed: when it will be ready; its truck leaves no sooner. The last word holds',
+        }),
+      ),
     },
     exact,
   ),
@@ -163,12 +179,26 @@ const report = command({
     'warehousing.named_twice': 422,
     'warehousing.lines_wanted': 422,
     'warehousing.no_lines_wanted': 422,
+    'warehousing.is_ready': 422,
+    'warehousing.not_an_instant': 422,
+    'warehousing.in_the_future': 422,
   },
-  body: (context, asked) =>
-    reportSalesOrders(
-      context,
-      asked.map((one) => ({ ...one.input, ...by(one) })),
-    ),
+  body: async (context, asked) => {
+    const read = asked.map((one): Outcome<ReportSalesOrder> => {
+      const { readyAt, ...input } = one.input
+      const reported = { ...input, ...by(one) }
+      if (readyAt === undefined) return accepted(reported)
+      // The format of the schema lets a leap second pass, which Date does not know.
+      const at = instantIn(readyAt)
+      if (at === undefined) return refused('warehousing.not_an_instant', `${readyAt} is no instant that exists`, '/readyAt')
+      if (at.getTime() > context.now.getTime() + farthestAheadMs)
+        return refused('warehousing.in_the_future', `${readyAt} is more than 30 days ahead`, '/readyAt')
+      return accepted({ ...reported, readyAt: at })
+    })
+    const commands = read.flatMap((one) => (one.ok ? one.value : []))
+    const done = (await reportSalesOrders(context, commands)).values()
+    return read.map((one) => (one.ok ? (done.next().value as Outcome<ChangedSalesOrder>) : one))
+  },
 })
 
 const View = Type.Object(
@@ -186,6 +216,7 @@ const View = Type.Object(
     lines: Type.Array(
       Type.Object({ itemNo: ItemNo, sku: Type.String(), quantity: Type.Integer(), picked: Type.Integer(), short: Type.Integer() }, exact),
     ),
+    readyAt: orNull(Type.String()),
     state: State,
     version: Type.Integer(),
     transferredFrom: orNull(Id),
@@ -197,11 +228,12 @@ const View = Type.Object(
 )
 
 function viewOf(order: SalesOrder): Static<typeof View> {
-  const { ask: _ask, madeBy: _madeBy, destination: _destination, slot, lines, createdAt, movedAt, ...rest } = order
+  const { ask: _ask, madeBy: _madeBy, destination: _destination, slot, lines, readyAt, createdAt, movedAt, ...rest } = order
   return {
     ...rest,
     slot: slot === null ? null : { ...slot },
     lines: lines.map((line) => ({ ...line })),
+    readyAt: readyAt?.toISOString() ?? null,
     createdAt: createdAt.toISOString(),
     movedAt: movedAt.toISOString(),
   }

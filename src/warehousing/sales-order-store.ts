@@ -11,7 +11,7 @@ interface Row extends Omit<SalesOrder, 'slot'> {
 const columns = `sales_order.id as "salesOrderId", sales_order.warehouse, sales_order.waybill_id as "waybillId", sales_order.ask,
   sales_order.order_id as "orderId", sales_order.order_number as "orderNumber", sales_order.pick_flow as "pickFlow", sales_order.wave,
   sales_order.short_policy as "shortPolicy", sales_order.sku_type as "skuType", sales_order.slot_date as "slotDate",
-  sales_order.slot_code as "slotCode", sales_order.destination, sales_order.lines, sales_order.state, sales_order.version,
+  sales_order.slot_code as "slotCode", sales_order.destination, sales_order.lines, sales_order.ready_at as "readyAt", sales_order.state, sales_order.version,
   sales_order.transferred_from as "transferredFrom", sales_order.made_by as "madeBy", sales_order.reference,
   sales_order.created_at as "createdAt", sales_order.moved_at as "movedAt"`
 
@@ -204,7 +204,7 @@ export async function insertSalesOrders(context: WriteContext, orders: readonly 
 /** One line of history: what one command did to one sales order. */
 export interface SalesOrderChange {
   readonly salesOrderId: number
-  readonly level: 'sales_order' | 'lines' | 'pick_flow' | 'wave'
+  readonly level: 'sales_order' | 'lines' | 'pick_flow' | 'wave' | 'ready'
   readonly from: string
   readonly to: string
   readonly cause: string
@@ -216,9 +216,9 @@ const updateAll = statement<{ updated: number }>(
   'warehousing.update_sales_orders',
   `with changed as (
      update warehousing.sales_order set state = change.to_state, lines = change.lines, pick_flow = change.pick_flow, wave = change.wave,
-       moved_at = change.moved_at, version = sales_order.version + 1
-     from unnest($1::bigint[], $2::int[], $3::text[], $4::json[], $5::text[], $6::text[], $7::timestamptz[])
-       as change (id, from_version, to_state, lines, pick_flow, wave, moved_at)
+       ready_at = change.ready_at, moved_at = change.moved_at, version = sales_order.version + 1
+     from unnest($1::bigint[], $2::int[], $3::text[], $4::json[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[])
+       as change (id, from_version, to_state, lines, pick_flow, wave, moved_at, ready_at)
      where sales_order.id = change.id and sales_order.version = change.from_version
      returning 1
    )
@@ -248,6 +248,7 @@ export async function updateSalesOrders(
     updates.map(({ after }) => after.pickFlow),
     updates.map(({ after }) => after.wave),
     updates.map(({ after }) => after.movedAt),
+    updates.map(({ after }) => after.readyAt),
   ])
   invariant(result?.updated === updates.length, `${updates.length} locked sales orders to change, ${result?.updated} changed`)
   // History waits for nobody and leaves with the commit.

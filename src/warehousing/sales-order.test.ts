@@ -20,6 +20,7 @@ const order = (given: Partial<SalesOrder> = {}): SalesOrder => ({
   ],
   state: 'created',
   version: 1,
+  readyAt: null,
   transferredFrom: null,
   madeBy: null,
   reference: null,
@@ -115,5 +116,20 @@ describe('what a waybill carries', () => {
       { itemNo: 8, sku: 'a', quantity: 1, picked: 0, short: 0 },
     ])
     expect(after(decidePacked(less)).lines.map(({ picked }) => picked)).toEqual([1, 0, 1])
+  })
+
+  it('of what it says about when it will be ready the last word holds, but none that comes with an overtaken report', () => {
+    const [soon, later] = [new Date('2026-03-03T09:00:00Z'), new Date('2026-03-03T10:00:00Z')]
+    const picking = order({ state: 'picking', readyAt: soon })
+    expect(decideReport(picking, { report: 'picking', readyAt: soon })).toEqual({ ok: true, value: null })
+    expect(decideReport(picking, { report: 'accepted', readyAt: later })).toEqual({ ok: true, value: null })
+    expect(decideReport(picking, { report: 'picking', readyAt: later })).toMatchObject({
+      value: { after: { state: 'picking', readyAt: later } },
+    })
+    expect(decideReport(picking, { report: 'picked', readyAt: later })).toMatchObject({
+      value: { after: { state: 'picked', readyAt: later } },
+    })
+    expect(decideReport(order({ state: 'cancelled' }), { report: 'picked', readyAt: later })).toEqual({ ok: true, value: null })
+    expect(decideReport(picking, { report: 'packed', readyAt: later })).toMatchObject({ error: { field: '/readyAt' } })
   })
 })

@@ -33,6 +33,8 @@ export interface SalesOrder {
   readonly slot: { readonly date: string; readonly code: string } | null
   readonly destination: Readonly<Record<string, string | number>> | null
   readonly lines: readonly SalesLine[]
+  /** When it will be ready for the truck, by the warehouse's word; null: nothing was said. */
+  readonly readyAt: Date | null
   readonly state: SalesOrderState
   readonly version: number
   readonly transferredFrom: number | null
@@ -88,11 +90,16 @@ const stateOf: Readonly<Record<Report, SalesOrderState>> = {
  * What a warehouse says of a sales order. What is overtaken has no effect, and neither has a report on one that was called off meanwhile:
  * the warehouse is told of that by a message of its own. `short` says early what is missing, `picked` says it with the rest.
  */
-export function decideReport(order: SalesOrder, { report, lines = [] }: { report: Report; lines?: readonly ReportedLine[] }): Decided {
+export function decideReport(
+  order: SalesOrder,
+  { report, lines = [], readyAt }: { report: Report; lines?: readonly ReportedLine[]; readyAt?: Date },
+): Decided {
   if (lines.length > 0 && report !== 'short' && report !== 'picked')
     return refused('warehousing.no_lines_wanted', `only short and picked tell of lines, not ${report}`, '/lines')
   if (report === 'short' && lines.length === 0)
     return refused('warehousing.lines_wanted', 'short names the lines that are not whole', '/lines')
+  if (readyAt !== undefined && report === 'packed')
+    return refused('warehousing.is_ready', 'what is packed is ready; only reports before say when it will be', '/readyAt')
   const seen = new Map<number, number>()
   for (const [at, { itemNo, picked }] of lines.entries()) {
     if (seen.has(itemNo)) return refused('warehousing.named_twice', `line ${itemNo} stands there twice`, `/lines/${at}/itemNo`)
@@ -100,10 +107,13 @@ export function decideReport(order: SalesOrder, { report, lines = [] }: { report
       return refused('warehousing.unknown_line', `sales order ${order.salesOrderId} has no line ${itemNo}`, `/lines/${at}/itemNo`)
     seen.set(itemNo, picked)
   }
-  if (isEnded(order.state) || rankOf(order.state) >= rankOf('picked')) {
-    return isEnded(order.state) || rankOf(stateOf[report]) <= rankOf(order.state)
-      ? noChange
-      : accepted({ after: moved(order, stateOf[report]), missing: [] })
+  const isOvertaken = rankOf(stateOf[report]) < rankOf(order.state)
+  const promised = readyAt === undefined || isOvertaken ? order : { ...order, readyAt }
+  const isNew = promised.readyAt?.getTime() !== order.readyAt?.getTime()
+  if (isEnded(order.state)) return noChange
+  if (rankOf(order.state) >= rankOf('picked')) {
+    const further = rankOf(stateOf[report]) > rankOf(order.state)
+    return further || isNew ? accepted({ after: moved(promised, further ? stateOf[report] : order.state), missing: [] }) : noChange
   }
   const missing: Missing[] = []
   const told = order.lines.map((line): SalesLine => {
@@ -115,8 +125,8 @@ export function decideReport(order: SalesOrder, { report, lines = [] }: { report
     return short === line.short ? line : { ...line, short }
   })
   const to = rankOf(stateOf[report]) > rankOf(order.state) ? stateOf[report] : order.state
-  if (to === order.state && missing.length === 0) return noChange
-  return accepted({ after: moved(order, to, told), missing })
+  if (to === order.state && missing.length === 0 && !isNew) return noChange
+  return accepted({ after: moved(promised, to, told), missing })
 }
 
 export interface Update {

@@ -74,6 +74,7 @@ export async function transferSalesOrders(
       pickFlow,
       shortPolicy,
       wave: null,
+      readyAt: null,
       transferredFrom: salesOrderId,
       madeBy: null,
       reference: null,

@@ -158,6 +158,77 @@ describe('a warehouse prepares, over HTTP', { timeout: 60_000 }, () => {
     expect(await whole.core.metrics.text()).toMatch(/cache_reads_total\{traffic="live",what="waybill_status",result="hit"\} [4-9]/)
   })
 
+  test('when it will be ready goes to its truck, which leaves no sooner; too late for it, the waybill is held, until the goods are packed', async () => {
+    const { waybillId, salesOrderId } = await released(8)
+    const admin = await whole.t.admin('live')
+    const ride = async () => {
+      const { rows } = await admin.query<{ ready: Date | null; first: Date; ends: Date }>(
+        `select ready_at as ready, to_timestamp((path -> 0 ->> 'arrives')::bigint) as first, slot.ends_at as ends
+         from routing.assignment join routing.route on route.id = route_id
+         join routing.slot on slot.zone_id = route.zone_id and slot.date = route.date and slot.code = route.slot_code where waybill_id = $1`,
+        [waybillId],
+      )
+      return rows[0] as { ready: Date | null; first: Date; ends: Date }
+    }
+    const before = await ride()
+    expect(before.ready).toBeNull()
+    const inTime = new Date(before.first.getTime() + 60_000)
+    const tooLate = new Date(before.ends.getTime() + 3_600_000)
+    const said = { report: 'accepted', readyAt: inTime.toISOString() }
+    for (let twice = 0; twice < 2; twice += 1) expect((await report(salesOrderId, said)).body.changed).toBe(twice === 0)
+    await lawful()
+    expect((await ride()).ready).toEqual(inTime)
+    expect((await ride()).first.getTime()).toBeGreaterThanOrEqual(inTime.getTime())
+    expect(await waybill(waybillId)).toMatchObject({ state: 'acknowledged', readyAt: inTime.toISOString(), holds: [] })
+    await report(salesOrderId, { report: 'picking', readyAt: tooLate.toISOString() })
+    await lawful()
+    // Its truck keeps its times; people see in numbers why it can not be loaded.
+    expect((await ride()).ready).toEqual(inTime)
+    const held = (await whole.call('GET', `/v1/waybills/${waybillId}`)).body
+    expect(held.waybill).toMatchObject({ readyAt: tooLate.toISOString(), holds: ['goods_late'] })
+    expect(held.holds[0].reason).toMatch(/truck .+ would be \d+ min late/)
+    await report(salesOrderId, { report: 'packed' })
+    await lawful()
+    expect(await waybill(waybillId)).toMatchObject({ state: 'packed', readyAt: null, holds: [] })
+    expect(await ride()).toEqual(before)
+    // A word that comes behind is no news, and one that can not be is refused by its field.
+    expect((await report(salesOrderId, { report: 'picked', readyAt: tooLate.toISOString() })).body.changed).toBe(false)
+    expect((await report(salesOrderId, { report: 'packed', readyAt: tooLate.toISOString() })).body).toMatchObject({ field: '/readyAt' })
+    expect((await report(salesOrderId, { report: 'picked', readyAt: '2099-01-01T00:00:00Z' })).body).toMatchObject({ field: '/readyAt' })
+    await lawful()
+    expect(await ride()).toEqual(before)
+  })
+
+  test('a waybill that is planned again takes along when it will be ready, and words about the request before have no effect', async () => {
+    const { waybillId, salesOrderId } = await released(9)
+    const scope = { traffic: 'live', rehearsalId: null } as const
+    const { rows } = await (await whole.t.admin('live')).query<{ from: Date; ends: Date }>(
+      `select to_timestamp((path -> 0 ->> 'arrives')::bigint) as from, null as ends from routing.assignment join routing.route on route.id = route_id where waybill_id = $1`,
+      [waybillId],
+    )
+    const readyAt = new Date((rows[0]?.from.getTime() ?? 0) + 60_000)
+    await report(salesOrderId, { report: 'accepted', readyAt: readyAt.toISOString() })
+    await whole.drained()
+    expect((await send(`/v1/waybills/${waybillId}/reschedule`, { slot: null, reason: 'wished' })).status).toBe(200)
+    await lawful()
+    const asked = async () => {
+      const found = await (await whole.t.admin('live')).query(
+        'select attempt, ready_at from routing.assignment where waybill_id = $1 order by attempt',
+        [waybillId],
+      )
+      return found.rows.map((row: { attempt: number; ready_at: Date | null }) => `${row.attempt} ${row.ready_at?.toISOString()}`)
+    }
+    expect(await asked()).toEqual([`1 ${readyAt.toISOString()}`, `2 ${readyAt.toISOString()}`])
+    const said = { waybillId, readyAt: new Date(readyAt.getTime() + 60_000), actor: 'test', commandId: 't' }
+    const follow = [
+      { ...said, ask: 1 },
+      { ...said, ask: 2 },
+    ].map((one) => whole.core.databases.of('fulfilment').write(scope, (write) => whole.core.fulfilment.promiseReady(write, [one])))
+    expect((await Promise.all(follow)).flat().map((outcome) => outcome.ok && outcome.value.changed)).toEqual([false, false])
+    await lawful()
+    expect(await asked()).toEqual([`1 ${readyAt.toISOString()}`, `2 ${readyAt.toISOString()}`])
+  })
+
   test('whoever is killed between a short pick and what follows it takes no piece twice', async () => {
     const { waybillId, salesOrderId, lines } = await released(6)
     const [line] = lines as [Line]

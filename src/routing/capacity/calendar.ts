@@ -164,6 +164,11 @@ interface QuotaToOpen {
   slot_code: string
   sku_type: SkuType
   capacity: number
+  /** Of the quota that is there; null: none is. */
+  is_capacity: number | null
+  is_trucks: number | null
+  is_used: number
+  is_why: string | null
   trucks: number | null
   most: number
   stops_per_truck: number | null
@@ -174,11 +179,12 @@ interface QuotaToOpen {
   percent: number | null
 }
 
-/** A quota of a rule follows it and what was learned, down to what is sold and no further. */
+/** Quotas that rules plan, with what they are now: they follow the rule and what was learned, down to what is sold and no further. */
 const quotasToOpen = statement<QuotaToOpen>(
   'routing.quotas_to_open',
   `select slot.zone_id, slot.date, slot.code as slot_code, quota_rule.sku_type, planned.capacity, quota_rule.trucks, quota_rule.capacity as most,
-     quota_rule.stops_per_truck, quota_rule.overbook_most, learned.dates, learned.used, learned.burnt, learned.percent
+     quota_rule.stops_per_truck, quota_rule.overbook_most, learned.dates, learned.used, learned.burnt, learned.percent,
+     quota.capacity as is_capacity, quota.trucks as is_trucks, coalesce(quota.used, 0) as is_used, quota.why as is_why
    from routing.slot
    join routing.quota_rule on quota_rule.zone_id = slot.zone_id and quota_rule.weekday = extract(isodow from slot.date::date)
      and quota_rule.slot_code = slot.code
@@ -188,7 +194,8 @@ const quotasToOpen = statement<QuotaToOpen>(
    left join routing.quota on quota.zone_id = slot.zone_id and quota.date = slot.date and quota.slot_code = slot.code
      and quota.sku_type = quota_rule.sku_type
    where slot.date = any($1::text[]) and slot.starts_at > $2
-     and (quota.id is null or (quota.by_rule and (quota.capacity <> greatest(planned.capacity, quota.used) or quota.trucks is distinct from quota_rule.trucks)))
+     and (quota.id is null or (quota.by_rule and (quota.capacity <> greatest(planned.capacity, quota.used)
+       or quota.trucks is distinct from quota_rule.trucks or quota.why is not null or quota_rule.stops_per_truck is not null)))
    order by slot.date, slot.zone_id, slot.code, quota_rule.sku_type`,
 )
 
@@ -205,10 +212,14 @@ const openQuotas = statement<{ opened: number; kept: number }>(
    select count(*)::int as opened from opened`,
 )
 
-function whyOf({ trucks, stops_per_truck, overbook_most, most, dates, used, burnt, percent }: QuotaToOpen): string | null {
+/** Numbers that are told may be other ones though the places are as many as before. */
+const isOther = (row: QuotaToOpen): boolean =>
+  row.is_capacity !== Math.max(row.capacity, row.is_used) || row.is_trucks !== row.trucks || row.is_why !== whyOf(row)
+
+function whyOf({ trucks, stops_per_truck, overbook_most, most, is_used: taken, dates, used, burnt, percent }: QuotaToOpen): string | null {
   if (stops_per_truck === null || trucks === null) return null
   const learned = dates === null || used === null || burnt === null || percent === null ? null : { dates, used, burnt, percent }
-  return whySo({ trucks, stopsPerTruck: stops_per_truck, overbookMost: overbook_most, capacity: most, learned })
+  return whySo({ trucks, stopsPerTruck: stops_per_truck, overbookMost: overbook_most, capacity: most, learned, taken })
 }
 
 export interface OpenedDays {
@@ -239,7 +250,7 @@ export async function openDays(context: WriteContext, { days }: { readonly days:
     openedSlots = row?.opened ?? 0
   }
   await learnFromHistory(context)
-  const quotas = await context.query(quotasToOpen, [dates, context.now])
+  const quotas = (await context.query(quotasToOpen, [dates, context.now])).filter(isOther)
   if (quotas.length === 0) return { slots: openedSlots, quotas: 0 }
   const changing = quotas.map(({ zone_id, date }) => ({ zoneId: zone_id, date }))
   await lockZoneDays(context, changing)

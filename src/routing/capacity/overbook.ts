@@ -6,9 +6,9 @@ import type { SkuType } from './goods.ts'
 export interface PlaceHistory {
   /** Dates on which places were sold. */
   readonly dates: number
-  /** Places that were sold and not given back before the cut-off. */
+  /** Places that were sold when the cut-off came. */
   readonly used: number
-  /** Of these, places that were lost after the cut-off: cancelled or rescheduled, too late for anybody else. */
+  /** Of these, places that were lost after it, too late for anybody else: cancelled or rescheduled, or held by a checkout that came to nothing. */
   readonly burnt: number
 }
 
@@ -30,13 +30,14 @@ export function learnedPercent({ dates, used, burnt }: PlaceHistory): number {
   return surely >= 1 - 100 / mostPercent ? mostPercent : Math.floor(100 / (1 - surely))
 }
 
-/** The numbers behind a capacity, for people. */
+/** The numbers behind a capacity, for people. `taken`: places that are sold already, which it never goes below. */
 export function whySo({
   trucks,
   stopsPerTruck,
   overbookMost,
   capacity,
   learned,
+  taken = 0,
 }: {
   readonly trucks: number
   readonly stopsPerTruck: number
@@ -44,9 +45,12 @@ export function whySo({
   /** What the rule bounds it by. */
   readonly capacity: number
   readonly learned: (PlaceHistory & { readonly percent: number }) | null
+  readonly taken?: number
 }): string {
   const plan = `${trucks} trucks × ${stopsPerTruck} stops`
-  const bound = `never more than ${capacity}`
+  const percentOf = learned === null ? 100 : Math.min(learned.percent, overbookMost)
+  const planned = Math.min(capacity, Math.floor((trucks * stopsPerTruck * percentOf) / 100))
+  const bound = taken > planned ? `never more than ${capacity}, but ${taken} are taken already` : `never more than ${capacity}`
   if (overbookMost === 100 || learned === null) return `${plan}, ${bound}`
   const { dates, used, burnt, percent } = learned
   const seen = `${burnt} of ${used} places of ${dates} dates were lost after the cut-off`
@@ -58,13 +62,20 @@ const learnedDays = 56
 
 const historyOf = statement<{ zone_id: number; slot_code: string; sku_type: SkuType; dates: number; used: number; burnt: number }>(
   'routing.place_history',
-  `select rule.zone_id, rule.slot_code, rule.sku_type, count(quota.id)::int as dates, coalesce(sum(quota.used), 0)::int as used,
-     coalesce(sum(burn.places), 0)::int as burnt
+  `select rule.zone_id, rule.slot_code, rule.sku_type, count(quota.id) filter (where quota.used + lapse.places > 0)::int as dates, coalesce(sum(quota.used + lapse.places), 0)::int as used,
+     coalesce(sum(burn.places + lapse.places), 0)::int as burnt
    from (select distinct zone_id, slot_code, sku_type from routing.quota_rule where overbook_most > 100) as rule
    left join routing.quota_learned as known using (zone_id, slot_code, sku_type)
    left join routing.quota on quota.zone_id = rule.zone_id and quota.date = any($1::text[]) and quota.slot_code = rule.slot_code
-     and quota.sku_type = rule.sku_type and quota.used > 0
-   left join lateral (select sum(cardinality(waybill_ids)) as places from routing.quota_ledger where quota_id = quota.id and kind = 'burn') as burn on true
+     and quota.sku_type = rule.sku_type
+   left join routing.slot on slot.zone_id = quota.zone_id and slot.date = quota.date and slot.code = quota.slot_code
+   left join lateral (
+     select coalesce(sum(cardinality(waybill_ids)), 0) as places from routing.quota_ledger where quota_id = quota.id and kind = 'burn'
+   ) as burn on true
+   left join lateral (
+     select coalesce(sum(-delta), 0) as places from routing.quota_ledger
+     where quota_id = quota.id and kind = 'let_go' and occurred_at >= slot.cut_off_at
+   ) as lapse on true
    where known.learned_on is null or known.learned_on < $2
    group by rule.zone_id, rule.slot_code, rule.sku_type order by rule.zone_id, rule.slot_code, rule.sku_type`,
 )

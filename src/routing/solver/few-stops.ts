@@ -1,7 +1,8 @@
+import { looksAtLabels, type RoutesBySet, routesByLabels } from './few-labels.ts'
 import type { Model } from './model.ts'
 import type { Routes } from './routes.ts'
 
-/** Eight stops have 109,600 orders: a tenth of a second for each kind of vehicle, less where windows are narrow. Nine have ten times as many. */
+/** Eight stops have 109,600 orders: a tenth of a second for each kind of vehicle, less where windows are narrow, and a hundredth of that where a problem is plain. Nine have ten times as many. */
 const fewStops = 8
 /** Between two looks at the clock. */
 const looksPerLook = 1_000
@@ -11,6 +12,10 @@ export function looksNeeded(model: Model): number {
   if (model.stops > fewStops) return Infinity
   let sum = 0
   for (const [vehicle = 0] of kindsOf(model)) {
+    if (model.isPlain) {
+      sum += looksAtLabels(model, vehicle)
+      continue
+    }
     const { maxTrips } = model.types[vehicle]!
     let orders = 1
     for (let length = 1; length <= model.stops; length += 1) {
@@ -32,13 +37,6 @@ function kindsOf(model: Model): number[][] {
   return [...kinds.values()]
 }
 
-/** For each set of stops the cheapest route that makes just these: its price, its order (three bits a stop), and before which of them it loads. */
-interface RoutesBySet {
-  readonly price: Float64Array
-  readonly order: Int32Array
-  readonly loads: Uint8Array
-}
-
 /**
  * The cheapest plan of a few stops, found by looking at every route and then at every way to deal the stops out; where the search did not find it, it
  * replaces what the search found. The search inserts one stop after the other and takes none that costs more than leaving it out, so that it does not see two
@@ -51,7 +49,7 @@ export function planFew(routes: Routes, stopped: () => boolean): boolean {
   let looks = 0
   const isOver = () => ++looks % looksPerLook === 0 && stopped()
   for (const kind of kindsOf(model)) {
-    const found = everyRoute(routes, kind[0]!, isOver)
+    const found = model.isPlain ? routesByLabels(model, kind[0]!, isOver) : everyRoute(routes, kind[0]!, isOver)
     if (found === undefined) return false
     for (const vehicle of kind) bySet[vehicle] = found
   }
