@@ -86,6 +86,16 @@ describe('the embedded PostgreSQL', { timeout: 60_000 }, () => {
     await second.stop()
   })
 
+  test('lets who writes to it keep the core: its backends are scheduled as batch work', async () => {
+    const { adminUrl } = await start()
+    const client = new pg.Client({ connectionString: adminUrl })
+    await client.connect()
+    const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
+    const policy = (await readFile(`/proc/${rows[0]?.pid}/stat`, 'utf8')).split(') ').at(-1)?.split(' ')[38]
+    await client.end()
+    expect(policy, 'SCHED_BATCH of sched(7)').toBe('3')
+  })
+
   test('listens on loopback only and asks for a password that only its owner can read', async () => {
     const server = await start()
     expect(await ask(server.adminUrl, 'show listen_addresses')).toEqual([{ listen_addresses: '127.0.0.1' }])
