@@ -181,7 +181,9 @@ export function openJobs(options: JobsOptions): Jobs {
             traceId: null,
             data,
           }
-          return queueOf(traffic).upsertJobScheduler(name, { every: everyMs }, { name, data: envelope, opts: jobOptions(name) })
+          // A round that is done is of no more interest, and with the last thousand kept each end of one took PostgreSQL 15 ms to tidy up.
+          const opts = { ...jobOptions(name), removeOnComplete: true }
+          return queueOf(traffic).upsertJobScheduler(name, { every: everyMs }, { name, data: envelope, opts })
         }),
       )
     },
