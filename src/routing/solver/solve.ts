@@ -41,7 +41,8 @@ export function solve(problem: Problem, options: SolveOptions = {}): Plan {
   if (model.vehicles > 0 && routes.used === 0) beginWithSavings(routes, neighbours)
   const left = () => millis - (now() - startedAt)
   // A look at a route counts as an attempt: where all can be looked at, the plan will be the cheapest, and the search only has to be a good guess until then.
-  const isFew = looksNeeded(model) <= iterations
+  const looks = looksNeeded(model)
+  const isFew = looks < Infinity && looks <= iterations
   const guesses = isFew ? Math.min(iterations, guessesForFew * model.stops) : iterations
   const attempts = improve(routes, neighbours, { seed, millis: left(), iterations: guesses, now, stopped })
   if (isFew) planFew(routes, () => left() <= 0 || stopped())

@@ -72,6 +72,20 @@ describe('the search', () => {
     expect(plan.iterations).toBeLessThan(1_000)
   })
 
+  test('a bound of time alone does not take many stops for few', () => {
+    const problem = defineProblem(
+      onLine(
+        Array.from({ length: 40 }, (_, at) => 1 + (at % 4)),
+        { vehicleTypes: [{ count: 4, capacity: [10] }] },
+      ),
+    )
+    let clock = 0
+    const plan = solve(problem, { millis: 50, now: () => (clock += 1) })
+    expect(checkPlan(problem, plan).broken).toEqual([])
+    expect(plan.unassigned).toEqual([])
+    expect(plan.cost).toBeLessThanOrEqual(solve(problem, { iterations: 1 }).cost)
+  })
+
   test('without any bound it does not begin', () => {
     expect(() => solve(defineProblem(onLine([1])))).toThrow('needs millis')
   })
