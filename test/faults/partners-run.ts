@@ -35,6 +35,8 @@ export interface PartnersReport {
 const names = sandboxPartners.map(({ name }) => name)
 /** Every state of a waybill that goes from its route to its truck without an accident. */
 const wayToTheTruck = ['routed', 'released', 'acknowledged', 'picked', 'packed', 'staged', 'loaded']
+/** With everybody there, before and in between: long enough to see what is usual. */
+const together = (awayMs: number): Promise<void> => delay(Math.min(awayMs, 60_000))
 const quiet = { warn: () => undefined }
 
 /**
@@ -64,7 +66,7 @@ export async function runPartners(options: {
     const house = { folder, server: await startReady(folder) }
     for (const name of names) await players.open(name)
     const load = startLoad(folder, key, (n) => orderOf(n, seed, (at) => city.address(at)))
-    await delay(awayMs)
+    await together(awayMs)
     const placedBefore = load.numbers.size
     load.isCalm = false
     await awayOneAfterTheOther(players, broker, { awayMs, say })
@@ -120,13 +122,13 @@ async function awayOneAfterTheOther(
   await delay(awayMs)
   await broker.start()
   say('the broker is back')
-  await delay(awayMs)
+  await together(awayMs)
   say('the broker hangs')
   broker.signal('SIGSTOP')
   await delay(awayMs)
   broker.signal('SIGCONT')
   say('the broker goes on')
-  await delay(awayMs)
+  await together(awayMs)
 }
 
 /** The partners, each of which may leave and come back; its log goes on. */
