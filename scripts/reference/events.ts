@@ -91,7 +91,7 @@ const kinds: Readonly<Record<string, EventKind>> = {
     payload: 'SalesOrderMoved',
   },
   'warehousing.ready_promised': {
-    about: 'A warehouse has said when something will be ready for its truck.',
+    about: 'A warehouse has said when something will be ready for its truck; null: the one that prepares it now has not.',
     key: 'waybill id',
     payload: 'SalesOrderPromised',
   },

@@ -53,7 +53,8 @@ export function waybillToRoute({ fulfilment, routing, log }: RouteFlowDeps): Con
           context,
           asked.map((event) => {
             const { waybillId, orderId, attempt, destination, slot, skuType, weightGrams, volumeMl, pieces, readyAt } = event.payload
-            const ready = readyAt === null ? {} : { readyAt: new Date(readyAt) }
+            // What was told before there was such a time has none.
+            const ready = typeof readyAt === 'string' ? { readyAt: new Date(readyAt) } : {}
             const load = { skuType, weightGrams, volumeMl, pieces }
             return { waybillId, orderId, attempt, destination, slot, ...load, ...ready, ...actorOf(this.name, event) }
           }),
@@ -105,12 +106,14 @@ export function waybillToRoute({ fulfilment, routing, log }: RouteFlowDeps): Con
         const last = [...new Map(events.map((event) => [event.key, event])).values()]
         const by = { kind: 'goods_late', owner: 'routing' } as const
         const held = last.flatMap((event) => {
-          const { waybillId, tooLate } = event.payload
-          return tooLate === null ? [] : [{ waybillId, ...by, reason: tooLate, ...actorOf(this.name, event) }]
+          const { waybillId, attempt: ask, tooLate } = event.payload
+          return tooLate === null ? [] : [{ waybillId, ask, ...by, reason: tooLate, ...actorOf(this.name, event) }]
         })
         const freed = last.flatMap((event) => {
-          const { waybillId, tooLate } = event.payload
-          return tooLate === null ? [{ waybillId, ...by, reason: 'its truck can wait for its goods', ...actorOf(this.name, event) }] : []
+          const { waybillId, attempt: ask, tooLate } = event.payload
+          return tooLate === null
+            ? [{ waybillId, ask, ...by, reason: 'its truck can wait for its goods', ...actorOf(this.name, event) }]
+            : []
         })
         // The two never meet on one waybill. What is over meanwhile is refused, and needs no hold.
         const outcomes = await fulfilment.holdWaybills(context, held)

@@ -143,7 +143,7 @@ export function waybillToWarehouse({ fulfilment, warehousing, databases, log }: 
       context,
       promised.map((event) => {
         const { ask, readyAt } = event.payload
-        return { ...of(event), readyAt: new Date(readyAt), ...(ask === null ? {} : { ask }) }
+        return { ...of(event), readyAt: readyAt === null ? null : new Date(readyAt), ...(ask === null ? {} : { ask }) }
       }),
     )
     noteRefusals(log, consumer, promised, noted)

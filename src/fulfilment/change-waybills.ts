@@ -105,6 +105,8 @@ export function changesOf({ before, decision: { steps, after, reason }, cause, c
   if (destinationOf(before) !== destinationOf(after)) changes.push({ ...of, level: 'destination', values: ['', 'changed'] })
   if (before.readyAt?.getTime() !== after.readyAt?.getTime())
     changes.push({ ...of, level: 'ready', values: [readyWord(before), readyWord(after)] })
+  if (before.holds.length !== after.holds.length)
+    changes.push({ ...of, level: 'hold', values: [before.holds.join(', '), after.holds.join(', ') || 'free'] })
   if (before.items !== after.items) changes.push({ ...of, level: 'items', values: [itemsWord(before.items), itemsWord(after.items)] })
   return changes
 }

@@ -80,6 +80,20 @@ export async function writeHolds(
   ])
 }
 
+const endLate = statement(
+  'fulfilment.end_late_goods',
+  `with let_go as (
+     update fulfilment.hold set released_at = $3, released_by = freed.actor from unnest($1::bigint[], $2::text[]) as freed (waybill_id, actor)
+     where hold.waybill_id = freed.waybill_id and hold.kind = 'goods_late' and hold.released_at is null
+   )
+   update fulfilment.waybill set holds = array_remove(holds, 'goods_late') where id = any($1::bigint[])`,
+)
+
+/** Lets go of locked waybills that were held for late goods and ask for another truck; leaves with the commit. */
+export function endLateGoods(context: WriteContext, freed: readonly { readonly waybillId: number; readonly actor: string }[]): void {
+  if (freed.length > 0) context.defer(endLate, [freed.map(({ waybillId }) => waybillId), freed.map(({ actor }) => actor), context.now])
+}
+
 const due = `released_at is null and expired_at is null and expires_at is not null and expires_at <= $1`
 const selectDue = statement<{ waybill_id: number }>(
   'fulfilment.due_holds',

@@ -17,6 +17,8 @@ export interface HoldWaybill {
   readonly reason: string
   /** Until when it keeps its slot; absent or null: as long as it is held. */
   readonly expiresAt?: Date | null
+  /** Request for a route that it is about: of an earlier one it has no effect. Absent: the one that stands. */
+  readonly ask?: number
   readonly actor: string
   readonly commandId: string
 }
@@ -27,6 +29,8 @@ export interface ReleaseWaybill {
   /** Only holds of this kind and owner; absent: all. */
   readonly kind?: HoldKind
   readonly owner?: string
+  /** As of a hold. */
+  readonly ask?: number
   readonly actor: string
   readonly commandId: string
 }
@@ -41,6 +45,7 @@ export interface HeldWaybill {
 interface HoldCommand {
   readonly waybillId: number
   readonly reason: string
+  readonly ask?: number
   readonly actor: string
   readonly commandId: string
 }
@@ -71,7 +76,8 @@ async function changeHolds<Command extends HoldCommand>(
     const waybill = waybills.get(waybillId)
     if (waybill === undefined) return unknownWaybill(waybillId)
     const open = now.get(waybillId) ?? []
-    const decided = decide(waybill, open, command)
+    const isOfThisAsk = (command.ask ?? waybill.ask) === waybill.ask
+    const decided = isOfThisAsk ? decide(waybill, open, command) : accepted(open)
     if (!decided.ok) return decided
     const holds = decided.value
     if (holds === open) return accepted({ waybillId, holds: kindsOf(open), changed: false })

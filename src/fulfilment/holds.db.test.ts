@@ -39,6 +39,33 @@ describe('holds of waybills', () => {
     ])
   })
 
+  it('for late goods end with the truck that they were about; words about an earlier request have no effect', async () => {
+    const { orderId, waybillId } = await routed()
+    const late = { kind: 'goods_late', owner: 'routing', ask: 1 }
+    await hold(waybillId, late)
+    await hold(waybillId, { kind: 'recipient_unreachable', owner: 'driver 4' })
+    const putOff = () =>
+      rig.write((context) => rig.fulfilment.rescheduleWaybills(context, [{ waybillId, slot: null, reason: 'goods late', ...who }]))
+    expect(codesOf(await putOff())).toEqual(['ok'])
+    expect(await rig.one(orderId, waybillId)).toMatchObject({ state: 'created', holds: ['recipient_unreachable'] })
+    expect((await rig.history(waybillId)).at(-1)).toMatch(/^hold goods_late, recipient_unreachable>recipient_unreachable/)
+    // It was decided before, and comes after.
+    expect(valueOf((await hold(waybillId, late))[0])).toMatchObject({ changed: false })
+    await release(waybillId, { kind: 'recipient_unreachable' })
+    const told = (await rig.told(waybillId)).map(({ type }) => type)
+    expect(told.filter((type) => type === 'fulfilment.waybill_rescheduled')).toHaveLength(1)
+    await rig.routed(waybillId, 2)
+    await hold(waybillId, { ...late, ask: 2 })
+    await putOff()
+    expect(await rig.one(orderId, waybillId)).toMatchObject({ state: 'created', holds: [] })
+    expect((await rig.told(waybillId)).filter(({ type }) => type === 'fulfilment.waybill_rescheduled')).toHaveLength(2)
+    const { rows } = await (await rig.t.admin('live')).query(
+      `select released_by from fulfilment.hold where waybill_id = $1 and kind = 'goods_late' and released_at is not null`,
+      [waybillId],
+    )
+    expect(rows).toEqual([{ released_by: who.actor }, { released_by: who.actor }])
+  })
+
   it('are one for each kind and owner, whoever holds at the same time and however often', async () => {
     const { waybillId } = await routed()
     const both = await Promise.all([1, 2, 3, 4].map(() => hold(waybillId)))

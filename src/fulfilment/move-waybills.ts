@@ -95,6 +95,8 @@ export function planAgain<W extends MovingWaybill>(
     routeId: null,
     cutOffAt: null,
     ask: waybill.ask + 1,
+    // It was about the truck that it has no more; the next one is chosen by when the goods are ready.
+    holds: waybill.holds.filter((kind) => kind !== 'goods_late'),
     movedAt: now,
     version: waybill.version + 1,
   }

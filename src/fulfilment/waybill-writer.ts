@@ -1,5 +1,6 @@
 import { invariant } from '#kernel/outcome.ts'
 import { type ReadContext, statement, type WriteContext } from '#platform/database.ts'
+import { endLateGoods } from './hold-store.ts'
 import type { WaybillState } from './lifecycle.ts'
 import { loadOf, type SlotChoice } from './waybill.ts'
 import { tellStatus } from './waybill-status.ts'
@@ -127,9 +128,17 @@ export async function updateWaybills(
       return version === undefined ? [] : [{ version, after }]
     }),
   )
+  endLateGoods(
+    context,
+    updates
+      .filter(({ before, after }) => isHeldForLateGoods(before) && !isHeldForLateGoods(after))
+      .map(({ before: { waybillId } }) => ({ waybillId, actor: changes.find((change) => change.waybillId === waybillId)?.actor ?? '' })),
+  )
   // History waits for nobody and leaves with the commit.
   deferChanges(context, changes)
 }
+
+const isHeldForLateGoods = ({ holds }: MovingWaybill): boolean => holds.includes('goods_late')
 
 const movesOf = (updates: readonly WaybillUpdate[]): unknown[][] => [
   updates.map(({ before }) => before.waybillId),

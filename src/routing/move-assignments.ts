@@ -3,7 +3,7 @@ import { statement, type WriteContext } from '#platform/database.ts'
 import type { NewEvent } from '#platform/events.ts'
 import { loadRoutesById, type RouteRow } from './board-store.ts'
 import { type CurrentZones, fitsType, type Load, lockZoneDays } from './capacity/index.ts'
-import { routingEventTypes, type RoutingAssigned } from './events.ts'
+import { routingEventTypes, type RoutingAssigned, type RoutingReadyWeighed } from './events.ts'
 import type { Path } from './path.ts'
 import { DecidedUnderneath } from './plan-store.ts'
 import { pathOf } from './release-assignments.ts'
@@ -37,7 +37,8 @@ const write = statement<{ routes: number; moved: number }>(
        as load (id, version, path, weight_grams, volume_ml, pieces, stops)
      where route.id = load.id and route.version = load.version and route.state = 'open' returning 1
    ), moved as (
-     update routing.assignment set route_id = move.route_id, pinned = true, version = assignment.version + 1
+     update routing.assignment set route_id = move.route_id, pinned = true, ready_at = coalesce(late_ready_at, ready_at), late_ready_at = null,
+       version = assignment.version + 1
      from unnest($8::bigint[], $9::int[], $10::bigint[]) as move (waybill_id, attempt, route_id)
      where assignment.waybill_id = move.waybill_id and assignment.attempt = move.attempt and assignment.state = 'assigned' returning 1
    ), logged as (
@@ -101,7 +102,7 @@ export async function moveAssignments(
     if (problem !== undefined) return problem
     const at =
       one.lat === null || one.lng === null ? (zones.byId(from.row.zone_id)?.centre ?? { lat: 0, lng: 0 }) : { lat: one.lat, lng: one.lng }
-    const ready = Math.ceil((one.readyAt?.getTime() ?? 0) / 1000)
+    const ready = Math.ceil(((one.lateReadyAt ?? one.readyAt)?.getTime() ?? 0) / 1000)
     const insertion = to.path.insertionAt(at, command.position, ready)
     if ('lateSeconds' in insertion)
       return refused(
@@ -187,6 +188,13 @@ async function writeMoves(
     context.now,
   ])
   if (row?.routes !== changed.length || row.moved !== done.length) throw new DecidedUnderneath('routes changed while a waybill was moved')
+  await context.announce(
+    done.flatMap(({ one: { waybillId, attempt, lateReadyAt } }): NewEvent[] => {
+      if (lateReadyAt === null) return []
+      const payload: RoutingReadyWeighed = { waybillId, attempt, readyAt: lateReadyAt.toISOString(), tooLate: null }
+      return [{ key: String(waybillId), type: routingEventTypes.readyWeighed, payload }]
+    }),
+  )
   await context.announce(
     done.map(({ command, one }): NewEvent => {
       const { waybillId, orderId, zoneId, date, slotCode, attempt } = one

@@ -133,3 +133,50 @@ it('one that waits is planned by the next run with what was told of it', async (
   expect((await routes())[0]?.first.getTime()).toBeGreaterThan(at('08:50').getTime())
   expect(await broken()).toEqual([])
 })
+
+it('a word too late for its truck is kept: a move by hand is weighed by it, a run leaves the waybill where it is, and where it fits the word is told to hold', async () => {
+  await settle(2)
+  await assign(waybill(1), waybill(2), waybill(4), waybill(5), waybill(6), waybill(7))
+  await assign(waybill(3, at('09:45')))
+  expect((await routes()).map(({ truck, doors }) => `${truck} ${doors}`)).toEqual(['T-0 6', 'T-1 1'])
+  const [other] = await rows<{ id: string }>(
+    `select route.id from routing.route join routing.vehicle on vehicle.id = vehicle_id where code = 'T-1'`,
+  )
+  const follow = (time: string) => write((context) => routing.followReady(context, [{ waybillId: 2, attempt: 1, readyAt: at(time) }]))
+  const weighed = async () =>
+    (
+      await rows<{ late: string | null }>(
+        `select payload ->> 'tooLate' as late from routing.outbox where type = 'routing.ready_weighed' order by id`,
+      )
+    ).map(({ late }) => late)
+  const stored = async () =>
+    (await rows('select ready_at, late_ready_at, route_id from routing.assignment where waybill_id = 2'))[0] as Record<string, unknown>
+  const move = () =>
+    write((context) => routing.moveAssignments(context, [{ waybillId: 2, routeId: Number(other?.id), actor: 'test', commandId: 'm' }]))
+  await follow('09:59')
+  expect(await stored()).toMatchObject({ ready_at: null, late_ready_at: at('09:59') })
+  const [refusedOne] = await move()
+  expect(refusedOne?.ok === false && refusedOne.error.code).toBe('routing.too_late')
+  await follow('09:46')
+  expect(await weighed()).toEqual([expect.stringMatching(/T-0 would be \d+ min late/), expect.stringMatching(/T-0 would be \d+ min late/)])
+  const { route_id: before } = await stored()
+  await routing.runs.run(t.live, { date, actor: 'test' })
+  expect(await stored()).toMatchObject({ route_id: before, late_ready_at: at('09:46') })
+  const [moved] = await move()
+  expect(moved).toMatchObject({ ok: true })
+  expect(await stored()).toMatchObject({ ready_at: at('09:46'), late_ready_at: null, route_id: other?.id })
+  expect((await weighed()).at(-1)).toBeNull()
+  expect(await broken()).toEqual([])
+})
+
+it('goods that are there make no route late that does not hold for another reason', async () => {
+  await settle(1)
+  await assign(waybill(1), waybill(2, at('08:20')))
+  await write((context) => routing.putDepots(context, [{ code: 'D', name: 'D', timeZone: 'UTC', lat: 41.5, lng: 0.05 }]))
+  for (const readyAt of [at('08:10'), null]) {
+    const [told] = await ready(2, readyAt)
+    expect(told?.ok && told.value.readyAt).toEqual(readyAt)
+  }
+  const [late] = await ready(2, at('08:30'))
+  expect(late?.ok === false && late.error.code).toBe('routing.too_late')
+})

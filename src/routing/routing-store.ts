@@ -19,6 +19,8 @@ export interface AskedAssignment extends Load {
 
 export interface StoredAssignment extends AskedAssignment {
   readonly state: AssignmentState
+  /** When they will be, where that is too late for its truck, which then goes by `readyAt`. */
+  readonly lateReadyAt: Date | null
   readonly zoneId: number | null
   readonly date: string | null
   readonly slotCode: string | null
@@ -48,6 +50,7 @@ interface AssignmentRow {
   asked_date: string | null
   asked_slot: string | null
   ready_at: Date | null
+  late_ready_at: Date | null
   zone_id: number | null
   date: string | null
   slot_code: string | null
@@ -61,7 +64,7 @@ interface AssignmentRow {
 }
 
 const assignmentColumns = `assignment.waybill_id, attempt, order_id, assignment.state, sku_type, assignment.weight_grams, assignment.volume_ml,
-  assignment.pieces, lat, lng, postcode, asked_date, asked_slot, ready_at, assignment.zone_id, assignment.date, assignment.slot_code, quota_id, route_id,
+  assignment.pieces, lat, lng, postcode, asked_date, asked_slot, ready_at, late_ready_at, assignment.zone_id, assignment.date, assignment.slot_code, quota_id, route_id,
   route.vehicle_id, route.zone_id as route_zone_id, reason_code, reason,
   (select cut_off_at from routing.slot where slot.zone_id = assignment.zone_id and slot.date = assignment.date and slot.code = assignment.slot_code) as cut_off_at`
 
@@ -80,6 +83,7 @@ function assignmentOf(row: AssignmentRow): StoredAssignment {
     postcode: row.postcode,
     asked: row.asked_date === null || row.asked_slot === null ? null : { date: row.asked_date, code: row.asked_slot },
     readyAt: row.ready_at,
+    lateReadyAt: row.late_ready_at,
     zoneId: row.zone_id,
     date: row.date,
     slotCode: row.slot_code,

@@ -42,7 +42,9 @@ const selectWaybills = statement<WaybillRow>(
   `select waybill_id, attempt, order_id, sku_type, assignment.weight_grams, assignment.volume_ml, assignment.pieces, lat, lng, asked_slot, ready_at, null::bigint as route_id, false as pinned
    from routing.assignment where state = 'waiting' and zone_id = $1 and (asked_date = $2 or asked_date is null)
    union all
-   select waybill_id, attempt, order_id, sku_type, assignment.weight_grams, assignment.volume_ml, assignment.pieces, lat, lng, asked_slot, ready_at, route_id, pinned
+   select waybill_id, attempt, order_id, sku_type, assignment.weight_grams, assignment.volume_ml, assignment.pieces, lat, lng, asked_slot, ready_at, route_id,
+     -- Whose goods are late stays on its truck until people move it.
+     pinned or late_ready_at is not null as pinned
    from routing.route join routing.assignment on assignment.route_id = route.id and assignment.state = 'assigned'
    where route.date = $2 and route.zone_id = $1 and route.state = 'open'`,
 )

@@ -37,11 +37,18 @@ const write = statement<{ routes: number; noted: number }>(
      from unnest($1::bigint[], $2::int[], $3::text[]) as change (id, version, path)
      where route.id = change.id and route.version = change.version and route.state = 'open' returning 1
    ), noted as (
-     update routing.assignment set ready_at = change.ready_at, version = assignment.version + 1
+     update routing.assignment set ready_at = change.ready_at, late_ready_at = null, version = assignment.version + 1
      from unnest($4::bigint[], $5::int[], $6::timestamptz[], $7::text[]) as change (waybill_id, attempt, ready_at, state)
      where assignment.waybill_id = change.waybill_id and assignment.attempt = change.attempt and assignment.state = change.state returning 1
    )
    select (select count(*)::int from retimed) as routes, (select count(*)::int from noted) as noted`,
+)
+
+const noteLate = statement(
+  'routing.note_late',
+  `update routing.assignment set late_ready_at = late.ready_at, version = assignment.version + 1
+   from unnest($1::bigint[], $2::int[], $3::timestamptz[]) as late (waybill_id, attempt, ready_at)
+   where assignment.waybill_id = late.waybill_id and assignment.attempt = late.attempt and assignment.state = 'assigned'`,
 )
 
 const underWay = async (context: WriteContext, waybillIds: readonly number[]) =>
@@ -98,13 +105,19 @@ export async function setReady(
     if (readyAt === null) after.delete(waybillId)
     else after.set(waybillId, secondsOf(readyAt))
     const retimed = route.path.withReady(after)
-    if ('lateSeconds' in retimed)
+    if ('lateSeconds' in retimed) {
+      // A route that does not hold any more for another reason is not later by goods that it need not wait for.
+      if (readyAt === null || secondsOf(readyAt) <= route.path.leaves) {
+        done.set(waybillId, { one, readyAt })
+        return accepted({ waybillId, readyAt, leavesAt: new Date(route.path.leaves * 1000) })
+      }
       return refused(
         'routing.too_late',
         `truck ${route.row.vehicle_code} would be ${Math.ceil(retimed.lateSeconds / 60)} min late with goods that are ready then`,
         '/readyAt',
         { lateSeconds: retimed.lateSeconds },
       )
+    }
     route.path = retimed
     if (readyAt === null) readyOf.delete(waybillId)
     else readyOf.set(waybillId, secondsOf(readyAt))
@@ -117,7 +130,7 @@ export async function setReady(
 
 /**
  * Follows what waybills told of their goods; of several words about one the last holds. Each is answered by an event: where the truck can not wait, its times stay,
- * and it is for people to move the waybill or to put it off. What neither waits nor rides (any more) has no effect.
+ * the word is kept beside them, and it is for people to move the waybill or to put it off. What neither waits nor rides (any more) has no effect.
  */
 export async function followReady(
   context: WriteContext,
@@ -127,6 +140,16 @@ export async function followReady(
   const commands = [...new Map(told.map((command) => [command.waybillId, command])).values()]
   if (commands.length === 0) return
   const outcomes = await setReady(context, commands, zones)
+  const late = commands.filter((_, at) => {
+    const outcome = outcomes[at]
+    return outcome?.ok === false && outcome.error.code !== 'routing.unknown_waybill'
+  })
+  if (late.length > 0)
+    await context.query(noteLate, [
+      late.map(({ waybillId }) => waybillId),
+      late.map(({ attempt }) => attempt),
+      late.map(({ readyAt }) => readyAt),
+    ])
   await context.announce(
     commands.flatMap(({ waybillId, attempt, readyAt }, at): NewEvent[] => {
       const outcome = outcomes[at]

@@ -56,7 +56,8 @@ export interface SalesOrderPromised {
   readonly waybillId: number | null
   /** The waybill's request for a route that it is prepared for. */
   readonly ask: number | null
-  readonly readyAt: string
+  /** Null: who prepares it now has not said it. */
+  readonly readyAt: string | null
   readonly version: number
 }
 
@@ -93,8 +94,8 @@ export function describedEvent(type: 'made' | 'changed', order: SalesOrder, by: 
 
 export function readyEvents(before: SalesOrder, after: SalesOrder): NewEvent[] {
   const { salesOrderId, waybillId, ask, readyAt, version } = after
-  if (readyAt === null || before.readyAt?.getTime() === readyAt.getTime()) return []
-  const payload: SalesOrderPromised = { salesOrderId, waybillId, ask, readyAt: readyAt.toISOString(), version }
+  if (before.readyAt?.getTime() === readyAt?.getTime()) return []
+  const payload: SalesOrderPromised = { salesOrderId, waybillId, ask, readyAt: readyAt?.toISOString() ?? null, version }
   return [{ key: keyOf(after), type: warehousingEventTypes.promised, payload }]
 }
 

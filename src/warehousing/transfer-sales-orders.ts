@@ -1,7 +1,7 @@
 import { accepted, type Outcome, refused } from '#kernel/outcome.ts'
 import type { WriteContext } from '#platform/database.ts'
 import { type Applied, unknownSalesOrder, writeApplied } from './change-sales-orders.ts'
-import { describedEvent } from './events.ts'
+import { describedEvent, readyEvents } from './events.ts'
 import { isEnded, salesOrderLifeCycle } from './lifecycle.ts'
 import { unknownWarehouse } from './make-sales-orders.ts'
 import type { SalesOrder } from './sales-order.ts'
@@ -89,7 +89,13 @@ export async function transferSalesOrders(
   const froms = [...asked.keys()]
   const born = await insertSalesOrders(context, [...asked.values()])
   const written = await salesOrdersById(context, [...born.values()])
-  await context.announce([...written.values()].map((order) => describedEvent('made', order, 'transfer')))
+  await context.announce(
+    [...written.values()].flatMap((order) => [
+      describedEvent('made', order, 'transfer'),
+      // What the one before has said of its goods holds no more.
+      ...readyEvents(locked.get(order.transferredFrom ?? 0) ?? order, order),
+    ]),
+  )
   const idOf = new Map([...born].map(([at, id]) => [froms[at] as number, id]))
   const changed = new Set<number>()
   return judged.map((outcome, index): Outcome<TransferredSalesOrder> => {

@@ -199,6 +199,31 @@ describe('a warehouse prepares, over HTTP', { timeout: 60_000 }, () => {
     expect(await ride()).toEqual(before)
   })
 
+  test('held for late goods, it is free when another warehouse prepares it, and when it is put off', async () => {
+    const { waybillId, salesOrderId } = await released(11)
+    const tooLate = new Date(Date.now() + 20 * 24 * 3_600_000).toISOString()
+    await report(salesOrderId, { report: 'accepted', readyAt: tooLate })
+    await lawful()
+    expect(await waybill(waybillId)).toMatchObject({ readyAt: tooLate, holds: ['goods_late'] })
+    await whole.call('PUT', '/v1/warehouses/north', { name: 'north', pickFlow: 'by_zone', shortPolicy: 'cancel', skuTypes: [] })
+    const over = await whole.call('POST', `/v1/sales-orders/${salesOrderId}/transfer`, { warehouse: 'north', reason: 'burst pipe' })
+    expect(over.status).toBe(200)
+    await lawful()
+    expect(await waybill(waybillId)).toMatchObject({ readyAt: null, holds: [] })
+    await report(over.body.salesOrderId, { report: 'accepted', readyAt: tooLate })
+    await lawful()
+    expect(await waybill(waybillId)).toMatchObject({ state: 'acknowledged', holds: ['goods_late'] })
+    expect((await send(`/v1/waybills/${waybillId}/reschedule`, { slot: null, reason: 'goods late' })).status).toBe(200)
+    await lawful()
+    // It asks for a truck that can wait; where there is none, routing says so in numbers, and it is no hold's matter.
+    expect(await waybill(waybillId)).toMatchObject({ holds: [], readyAt: tooLate })
+    const { rows } = await (await whole.t.admin('live')).query(
+      `select attempt, state from routing.assignment where waybill_id = $1 order by attempt`,
+      [waybillId],
+    )
+    expect(rows.map((row: { attempt: number; state: string }) => `${row.attempt} ${row.state}`)).toEqual(['1 released', '2 waiting'])
+  })
+
   test('a waybill that is planned again takes along when it will be ready, and words about the request before have no effect', async () => {
     const { waybillId, salesOrderId } = await released(9)
     const scope = { traffic: 'live', rehearsalId: null } as const
