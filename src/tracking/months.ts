@@ -58,6 +58,8 @@ export async function archivedMonthsOf(
   return found
 }
 
+// Whoever waits for a lock on all facts holds up everybody behind it: a second, then the caller comes again (sql-retry.ts, and the next round).
+const waitASecond = statement('tracking.wait_a_second', `select set_config('lock_timeout', '1s', true)`)
 const keepWritersOut = statement('tracking.keep_writers_out', 'lock table tracking.event in share row exclusive mode')
 const detach = statement('tracking.detach_month', 'select tracking.detach_month($1::date)')
 
@@ -67,6 +69,7 @@ const detach = statement('tracking.detach_month', 'select tracking.detach_month(
  */
 export async function detachMonth(context: WriteContext, month: string): Promise<void> {
   invariant(Date.parse(month) < alwaysOpenFrom(context.now), `${month} is this month or the last one, which stay in tables`)
+  await context.query(waitASecond)
   await context.query(keepWritersOut)
   for (let after: number | null = 0; after !== null; ) after = await sealSome(context, month, after)
   await context.query(detach, [month])
