@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { openTestDatabases, type TestDatabases } from '#test/databases.ts'
-import { defineTrackJobs, type TrackJobsParts } from '../track-rounds.ts'
-import { openTracking } from './index.ts'
+import { defineTrackJobs, type TrackJobsParts } from './track-rounds.ts'
+import { openTracking } from '#tracking'
 
 let t: TestDatabases
 let folder = ''
