@@ -1,5 +1,5 @@
 import type { ReadContext, WriteContext } from '#platform/database.ts'
-import { noArchive, type ReadArchive } from './archive.ts'
+import { filedIdsOf, noArchive, type ReadArchive } from './archive.ts'
 import { arrivalOperations } from './arrival-operations.ts'
 import { fitArrivalModel } from './arrivals.ts'
 import { CarrierDesk, type CarrierDeskOptions } from './carrier-desk.ts'
@@ -116,6 +116,8 @@ export function openTracking({ carriers, inherited, archive = noArchive }: Track
     /** Putting a month away: begin, seal until none is left, detach, take its pages into a file, drop. Each step may be run again. */
     months: {
       list: (context: ReadContext) => monthsOf(context),
+      /** Ids under which files may have facts of a shipment. */
+      filedIds: (context: ReadContext, shipmentId: number) => filedIdsOf(context, shipmentId),
       begin: (context: WriteContext, month: string) => beginSeal(context, month),
       seal: (context: WriteContext, month: string, after: number) => sealSome(context, month, { after }),
       detach: (context: WriteContext, month: string) => detachMonth(context, month),
