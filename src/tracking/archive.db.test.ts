@@ -171,6 +171,56 @@ describe('facts of months that are in files', () => {
     }
   })
 
+  it('a history is whole when its facts come back out of the file, or go to another shipment, while it is read', async () => {
+    const month = '2025-03-01'
+    await open(month)
+    await record(...['BACK', 'JOINED', 'JOINER'].map((name) => fact(`H${name}`, 'accepted', at('03-10T08:00'), { sourceId: `H${name}` })))
+    await putAway(month)
+    const historyDuring = async (name: string, work: () => Promise<unknown>) => {
+      const shipmentId = (await viewOf(name))?.shipmentId ?? 0
+      let done = false
+      const [history] = await database().read(t.live, (context) => {
+        const query: typeof context.query = async (statement, parameters) => {
+          // The tables have been read.
+          if (!done && statement.name === 'tracking.events_of_shipments') {
+            done = true
+            const rows = await context.query(statement, parameters)
+            await work()
+            return rows
+          }
+          return context.query(statement, parameters)
+        }
+        return tracking.histories({ ...context, query }, [shipmentId])
+      })
+      return history?.ok === true ? history.value.timeline.map(({ code }) => code) : history
+    }
+    const back = () => record(fact('HBACK', 'created', at('03-09T08:00')))
+    expect(await historyDuring('HBACK', back)).toEqual(['created', 'accepted'])
+    const joined = ['HJOINED', 'HJOINER'] as const
+    const larger = ((await viewOf(joined[0]))?.shipmentId ?? 0) > ((await viewOf(joined[1]))?.shipmentId ?? 0) ? joined[0] : joined[1]
+    expect(await historyDuring(larger, () => register(...joined))).toEqual(['accepted', 'accepted'])
+    const ids = await database().read(t.live, async (context) =>
+      tracking.months.filedIds(context, (await tracking.shipmentsBy(context, 'number', [{ number: larger }]))[0]?.[0]?.shipmentId ?? 0),
+    )
+    expect(files.get(`${month}.file`)?.filter((row) => ids.includes(row.shipment_id))).toHaveLength(2)
+  })
+
+  it('a month that is named by a plain read is named even if its facts come back meanwhile', async () => {
+    const month = '2025-02-01'
+    await open(month)
+    await record(fact('PLAIN', 'accepted', at('02-10T08:00')))
+    await putAway(month)
+    const views = await database().read(t.live, (context) => {
+      const query: typeof context.query = async (statement, parameters) => {
+        const rows = await context.query(statement, parameters)
+        if (statement.name === 'tracking.events_of_shipments') await record(fact('PLAIN', 'created', at('02-09T08:00')))
+        return rows
+      }
+      return tracking.shipmentsBy({ ...context, query }, 'number', [{ number: 'PLAIN' }])
+    })
+    expect(views).toMatchObject([[{ timeline: [], archived: [{ month }] }]])
+  })
+
   it('what comes while a month is sealed is sealed when it is taken out, without a look at all the rest', async () => {
     const month = '2025-07-01'
     await open(month)
