@@ -80,13 +80,14 @@ export async function* putAwayBefore(
   for (const { month } of due) yield { month, facts: await putAway(contexts, scope, { dir, month }) }
 }
 
-/** Seal, detach, write, drop: each step finds what an earlier run of it has done. */
+/** Begin, seal, detach, write, drop: each step finds what an earlier run of it has done. */
 async function putAway(
   { databases, tracking: { months } }: ArchiveContexts,
   scope: Scope,
   { dir, month }: { readonly dir: string; readonly month: string },
 ): Promise<number> {
   const database = databases.of('tracking')
+  await database.write(scope, (context) => months.begin(context, month), { repeatable: true })
   for (let after: number | null = 0; after !== null; ) {
     const from: number = after
     after = await database.write(scope, (context) => months.seal(context, month, from), { repeatable: true })

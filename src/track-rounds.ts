@@ -1,6 +1,6 @@
 import type { Clock } from '#kernel/time.ts'
 import type { Config } from '#platform/config.ts'
-import type { Databases } from '#platform/database.ts'
+import type { Databases, Scope } from '#platform/database.ts'
 import type { Jobs } from '#platform/jobs.ts'
 import { pruneStreams } from '#platform/streams-postgres.ts'
 import type { Tracking } from '#tracking'
@@ -26,12 +26,22 @@ export interface TrackJobsParts {
   readonly log: { info(facts: object, message: string): void }
 }
 
+/** Months need a lock on all facts, for which they do not wait long: where a survey holds it, the next round does it. */
+async function unlessBusy(log: TrackJobsParts['log'], scope: Scope, work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== '55P03') throw error
+    log.info({ traffic: scope.traffic }, 'facts are being looked through: their months wait for the next round')
+  }
+}
+
 /** What tracking does by itself, in the whole and alone. */
 export function defineTrackJobs(jobs: Pick<Jobs, 'define'>, { config, tracking, databases, clock, watch, log }: TrackJobsParts): void {
   jobs.define('tracking.watch', ({ scope }) => watch.round(scope))
-  jobs.define('tracking.open_months', async ({ scope }) => {
-    await databases.of('tracking').write(scope, (write) => tracking.openMonths(write))
-  })
+  jobs.define('tracking.open_months', ({ scope }) =>
+    unlessBusy(log, scope, () => databases.of('tracking').write(scope, (write) => tracking.openMonths(write))),
+  )
   jobs.define('tracking.fit_arrivals', async ({ scope }) => {
     await databases.of('tracking').write(scope, (write) => tracking.fitArrivals(write))
   })
@@ -49,7 +59,9 @@ export function defineTrackJobs(jobs: Pick<Jobs, 'define'>, { config, tracking, 
   jobs.define('tracking.archive_months', async ({ scope }) => {
     if (config.trackKeepMonths === undefined) return
     const before = firstKept(clock.now(), config.trackKeepMonths)
-    for await (const { month, facts } of putAwayBefore({ databases, tracking }, scope, { dir: archiveFolder(config), before }))
-      log.info({ traffic: scope.traffic, month, facts }, 'a month of facts of shipments was put away')
+    await unlessBusy(log, scope, async () => {
+      for await (const { month, facts } of putAwayBefore({ databases, tracking }, scope, { dir: archiveFolder(config), before }))
+        log.info({ traffic: scope.traffic, month, facts }, 'a month of facts of shipments was put away')
+    })
   })
 }

@@ -39,6 +39,7 @@ it('puts a month away without moving a shipment, and refuses a late fact of it b
   expect(before).toMatchObject({ state: 'attempted', attempt: 1 })
 
   const sealFrom = (after: number) => database.write(t.live, (context) => tracking.months.seal(context, month, after))
+  await database.write(t.live, (context) => tracking.months.begin(context, month))
   const last = await sealFrom(0)
   expect(last).toBeGreaterThan(0)
   expect(await sealFrom(last ?? 0)).toBeNull()

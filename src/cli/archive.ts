@@ -56,13 +56,15 @@ async function filedFacts(
   { databases, tracking }: TrackCore,
   { traffic, dir, shipmentId }: { traffic: Traffic; dir: string; shipmentId: number },
 ): Promise<ArchivedRow[]> {
-  const months = await databases.of('tracking').read(scopeOf(traffic), (context) => tracking.months.list(context))
+  const database = databases.of('tracking')
+  const months = await database.read(scopeOf(traffic), (context) => tracking.months.list(context))
+  const ids = await database.read(scopeOf(traffic), (context) => tracking.months.filedIds(context, shipmentId))
   let why: unknown
   const read = openArchive(dir, { warn: ({ err }: { err?: unknown }) => (why = err) })
   const found: ArchivedRow[] = []
   for (const { file } of months) {
     if (file === null) continue
-    const rows = await read(file, [shipmentId])
+    const rows = await read(file, ids)
     if (rows === undefined) throw new UsageError(`${file} in ${dir} can not be read: ${why instanceof Error ? why.message : 'unknown'}`)
     found.push(...rows)
   }

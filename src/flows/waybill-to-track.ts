@@ -35,6 +35,9 @@ export function waybillToTrack({ tracking, log }: TrackFlowDeps): Consumer[] {
             return { waybillId, orderId, attempt, state: payload.to, occurredAt: new Date(payload.occurredAt), ...detail }
           }),
         )
+        // Not a race that was lost: fulfilment has committed it. Parked, it is replayed once the file is there.
+        for (const outcome of recorded)
+          if (!outcome.ok && outcome.error.code === 'tracking.archive_unreadable') throw new Error(outcome.error.detail)
         noteRefusals(log, this.name, telling, recorded)
       },
     },

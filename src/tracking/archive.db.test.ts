@@ -34,6 +34,7 @@ const viewOf = async (number: string) =>
   (await database().read(t.live, (context) => tracking.shipmentsBy(context, 'number', [{ number }])))[0]?.[0]
 const open = async (month: string) => (await t.admin('live')).query('select tracking.open_month($1::date)', [month])
 const seal = async (month: string) => {
+  await database().write(t.live, (context) => tracking.months.begin(context, month))
   for (let after: number | null = 0; after !== null; ) {
     const from: number = after
     after = await database().write(t.live, (context) => tracking.months.seal(context, month, from))
@@ -167,6 +168,132 @@ describe('facts of months that are in files', () => {
     for (const name of names) {
       await record(fact(name, 'in_transit', at('08-09T08:00')))
       expect((await viewOf(name))?.timeline, name).toHaveLength(4)
+    }
+  })
+
+  it('a history is whole when its facts come back out of the file, or go to another shipment, while it is read', async () => {
+    const month = '2025-03-01'
+    await open(month)
+    await record(...['BACK', 'JOINED', 'JOINER'].map((name) => fact(`H${name}`, 'accepted', at('03-10T08:00'), { sourceId: `H${name}` })))
+    await putAway(month)
+    const historyDuring = async (name: string, work: () => Promise<unknown>) => {
+      const shipmentId = (await viewOf(name))?.shipmentId ?? 0
+      let done = false
+      const [history] = await database().read(t.live, (context) => {
+        const query: typeof context.query = async (statement, parameters) => {
+          // The tables have been read.
+          if (!done && statement.name === 'tracking.events_of_shipments') {
+            done = true
+            const rows = await context.query(statement, parameters)
+            await work()
+            return rows
+          }
+          return context.query(statement, parameters)
+        }
+        return tracking.histories({ ...context, query }, [shipmentId])
+      })
+      return history?.ok === true ? history.value.timeline.map(({ code }) => code) : history
+    }
+    const back = () => record(fact('HBACK', 'created', at('03-09T08:00')))
+    expect(await historyDuring('HBACK', back)).toEqual(['created', 'accepted'])
+    const joined = ['HJOINED', 'HJOINER'] as const
+    const larger = ((await viewOf(joined[0]))?.shipmentId ?? 0) > ((await viewOf(joined[1]))?.shipmentId ?? 0) ? joined[0] : joined[1]
+    expect(await historyDuring(larger, () => register(...joined))).toEqual(['accepted', 'accepted'])
+    const ids = await database().read(t.live, async (context) =>
+      tracking.months.filedIds(context, (await tracking.shipmentsBy(context, 'number', [{ number: larger }]))[0]?.[0]?.shipmentId ?? 0),
+    )
+    expect(files.get(`${month}.file`)?.filter((row) => ids.includes(row.shipment_id))).toHaveLength(2)
+  })
+
+  it('a month that is named by a plain read is named even if its facts come back meanwhile', async () => {
+    const month = '2025-02-01'
+    await open(month)
+    await record(fact('PLAIN', 'accepted', at('02-10T08:00')))
+    await putAway(month)
+    const views = await database().read(t.live, (context) => {
+      const query: typeof context.query = async (statement, parameters) => {
+        const rows = await context.query(statement, parameters)
+        if (statement.name === 'tracking.events_of_shipments') await record(fact('PLAIN', 'created', at('02-09T08:00')))
+        return rows
+      }
+      return tracking.shipmentsBy({ ...context, query }, 'number', [{ number: 'PLAIN' }])
+    })
+    expect(views).toMatchObject([[{ timeline: [], archived: [{ month }] }]])
+  })
+
+  it('what comes while a month is sealed is sealed when it is taken out, without a look at all the rest', async () => {
+    const month = '2025-07-01'
+    await open(month)
+    await open('2025-06-01')
+    const begun = at('07-10T08:00')
+    const names = ['NEW', 'OPENED', 'LOW', 'HIGH', 'QUIET']
+    await record(...names.map((name) => fact(`S${name}`, 'created', at('06-10T08:00'))))
+    await putAway('2025-06-01')
+    await record(...['SOPENED', 'SHIGH', 'SQUIET'].map((name) => fact(name, 'accepted', begun)))
+    await seal(month)
+    await record(fact('SNEW', 'accepted', begun))
+    // One that was opened has the facts of that month as they were; of two that become one, one gets them from the other.
+    await record(fact('SOPENED', 'at_hub', at('06-11T08:00')))
+    await register('SLOW', 'SHIGH')
+    const before = await Promise.all(names.map((name) => viewOf(`S${name}`)))
+    const asked: string[] = []
+    await database().write(t.live, (context) => {
+      const query: typeof context.query = (statement, parameters) => {
+        asked.push(statement.name)
+        return context.query(statement, parameters)
+      }
+      return tracking.months.detach({ ...context, query }, month)
+    })
+    expect(asked).toContain('tracking.seal_again_of_month')
+    expect(asked).not.toContain('tracking.unsealed_of_month')
+    await file(month)
+    expect(await brokenLaws()).toEqual([])
+    for (const [index, name] of names.entries()) {
+      const view = await viewOf(`S${name}`)
+      expect(view, name).toMatchObject({ state: before[index]?.state })
+      expect(
+        view?.archived.map((each) => each.month),
+        name,
+      ).toContain(month)
+      const [history] = await database().read(t.live, (context) => tracking.histories(context, [view?.shipmentId ?? 0]))
+      expect(history, name).toMatchObject({
+        ok: true,
+        value: { timeline: expect.arrayContaining([expect.objectContaining({ code: 'accepted' })]) },
+      })
+    }
+  })
+
+  it('a month can not be taken out before its sealing has begun', async () => {
+    await open('2025-05-01')
+    await expect(detach('2025-05-01')).rejects.toThrow(/sealing has not begun/)
+  })
+
+  it('a page of a month does not walk over the shipments that were sealed before it', async () => {
+    const admin = await t.admin('live')
+    await open('2025-04-01')
+    await admin.query('begin')
+    try {
+      await admin.query(
+        `insert into tracking.sealed (shipment_id, until, standing) select n, '2025-05-01', '[]' from generate_series(5000001, 5020000) as n`,
+      )
+      await admin.query(`insert into tracking.event (shipment_id, occurred_at, id, code, zone_known, place, source, received_at)
+        select n, '2025-04-10', gen_random_uuid(), 'accepted', true, '', 'x', now() from generate_series(5000001, 5020500) as n`)
+      await admin.query(
+        'analyze tracking.sealed; analyze tracking.event_2025_04; set local enable_seqscan = off; set local enable_nestloop = off; set local enable_hashjoin = off',
+      )
+      // The plan that a month of millions gets.
+      const walked = async () => {
+        const { rows } = await admin.query(
+          `select idx_tup_fetch::int as n from pg_stat_xact_user_tables where relid = 'tracking.sealed'::regclass`,
+        )
+        return rows[0]?.n as number
+      }
+      const before = await walked()
+      const { rows } = await admin.query(`select * from tracking.unsealed_of_month('2025-04-01', 5020000, 500)`)
+      expect(rows).toHaveLength(500)
+      expect((await walked()) - before).toBeLessThan(1000)
+    } finally {
+      await admin.query('rollback')
     }
   })
 

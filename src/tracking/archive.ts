@@ -29,6 +29,14 @@ const selectMergedInto = statement<{ id: number; into: number }>(
   'tracking.merged_into',
   `select id, merged_into as into from tracking.shipment where merged_into = any($1::bigint[])`,
 )
+async function mergedInto(context: ReadContext, shipmentIds: readonly number[]): Promise<Map<number, number>> {
+  return new Map((await context.query(selectMergedInto, [shipmentIds])).map((row) => [row.id, row.into]))
+}
+/** Ids under which files may have facts of a shipment: its own, and those of shipments that became one with it later. */
+export const filedIdsOf = async (context: ReadContext, shipmentId: number): Promise<number[]> => [
+  shipmentId,
+  ...(await mergedInto(context, [shipmentId])).keys(),
+]
 const selectMonthRows = statement<ArchivedRow>('tracking.month_rows', 'select * from tracking.month_rows($1::date, $2::bigint[])')
 const selectBooked = statement<{ id: string; shipment_id: number; occurred_at: Date }>(
   'tracking.source_facts',
@@ -50,13 +58,15 @@ async function archivedRowsOf(context: ReadContext, shipments: readonly Asked[],
     }
   if (wanted.size === 0) return { rows: [], unreadable: new Map() }
   // A file has a shipment under the id that it had then.
-  const into = new Map(
-    (await context.query(selectMergedInto, [shipments.map(({ shipmentId }) => shipmentId)])).map((row) => [row.id, row.into]),
+  const into = await mergedInto(
+    context,
+    shipments.map(({ shipmentId }) => shipmentId),
   )
   const found: ArchivedRow[] = []
   const unreadable = new Map<number, string>()
   for (const [month, { file, shipmentIds }] of [...wanted].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
-    const asked = [...shipmentIds, ...[...into].flatMap(([id, target]) => (shipmentIds.includes(target) ? [id] : []))]
+    const own = new Set(shipmentIds)
+    const asked = [...shipmentIds, ...[...into].flatMap(([id, target]) => (own.has(target) ? [id] : []))]
     const rows = file === null ? await context.query(selectMonthRows, [month, asked]) : await read(file, asked)
     if (rows === undefined) for (const shipmentId of shipmentIds) unreadable.set(shipmentId, file ?? '')
     for (const row of rows ?? []) found.push({ ...row, shipment_id: into.get(row.shipment_id) ?? row.shipment_id })

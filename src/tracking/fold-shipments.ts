@@ -25,6 +25,10 @@ const unsealedOfMonth = statement<{ shipment_id: number }>(
   'tracking.unsealed_of_month',
   'select shipment_id from tracking.unsealed_of_month($1::date, $2, $3::int)',
 )
+const sealAgainOfMonth = statement<{ shipment_id: number }>(
+  'tracking.seal_again_of_month',
+  'select shipment_id from tracking.seal_again_of_month($1::date, $2, $3::int)',
+)
 const writeSealed = statement(
   'tracking.write_sealed',
   `insert into tracking.sealed (shipment_id, until, standing, voided)
@@ -34,9 +38,17 @@ const writeSealed = statement(
 
 const shipmentsAPage = 500
 
+export interface SealPage {
+  /** The last shipment of the page before. */
+  readonly after: number
+  /** Of those only that something came for since sealing began. */
+  readonly noted?: boolean
+}
+
 /** Seals the next shipments behind `after` that have facts of a month up to its end; says which was the last, null when none was left. */
-export async function sealSome(context: WriteContext, month: string, after: number): Promise<number | null> {
-  const ids = (await context.query(unsealedOfMonth, [month, after, shipmentsAPage])).map((row) => row.shipment_id)
+export async function sealSome(context: WriteContext, month: string, { after, noted = false }: SealPage): Promise<number | null> {
+  const asked = noted ? sealAgainOfMonth : unsealedOfMonth
+  const ids = (await context.query(asked, [month, after, shipmentsAPage])).map((row) => row.shipment_id)
   const last = ids.at(-1)
   if (last === undefined) return null
   const until = endOf(month)

@@ -1,5 +1,5 @@
 import type { ReadContext, WriteContext } from '#platform/database.ts'
-import { noArchive, type ReadArchive } from './archive.ts'
+import { filedIdsOf, noArchive, type ReadArchive } from './archive.ts'
 import { arrivalOperations } from './arrival-operations.ts'
 import { fitArrivalModel } from './arrivals.ts'
 import { CarrierDesk, type CarrierDeskOptions } from './carrier-desk.ts'
@@ -17,7 +17,7 @@ import { type RegisterShipment, registerShipments } from './register-shipments.t
 import type { ReportedFact } from './reported-fact.ts'
 import { findShipments, type KeyKind, type KeysByKind } from './shipment-store.ts'
 import { sealSome } from './fold-shipments.ts'
-import { detachMonth, dropMonth, monthsOf, openMonths, takeMonthPage } from './months.ts'
+import { beginSeal, detachMonth, dropMonth, monthsOf, openMonths, takeMonthPage } from './months.ts'
 import { shipmentsBy, type ShipmentView, viewHistories } from './shipment-view.ts'
 import { type FedRecord, takeRecords } from './take-records.ts'
 import { listUnknownCodes, unknownBySource } from './unknown-codes.ts'
@@ -113,10 +113,13 @@ export function openTracking({ carriers, inherited, archive = noArchive }: Track
     unknownBySource: (context: ReadContext) => unknownBySource(context),
     /** Makes the tables of this month and the next three; a round. Says how many are new. */
     openMonths: (context: WriteContext) => openMonths(context),
-    /** Putting a month away: seal until none is left, detach, take its pages into a file, drop. Each step may be run again. */
+    /** Putting a month away: begin, seal until none is left, detach, take its pages into a file, drop. Each step may be run again. */
     months: {
       list: (context: ReadContext) => monthsOf(context),
-      seal: (context: WriteContext, month: string, after: number) => sealSome(context, month, after),
+      /** Ids under which files may have facts of a shipment. */
+      filedIds: (context: ReadContext, shipmentId: number) => filedIdsOf(context, shipmentId),
+      begin: (context: WriteContext, month: string) => beginSeal(context, month),
+      seal: (context: WriteContext, month: string, after: number) => sealSome(context, month, { after }),
       detach: (context: WriteContext, month: string) => detachMonth(context, month),
       takePage: (context: ReadContext, month: string, after: number) => takeMonthPage(context, month, after),
       drop: (context: WriteContext, month: string, into: { readonly file: string; readonly facts: number }) =>

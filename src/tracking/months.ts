@@ -58,17 +58,27 @@ export async function archivedMonthsOf(
   return found
 }
 
+const begin = statement('tracking.begin_seal', 'select tracking.begin_seal($1::date)')
+
+/** From here on shipments are noted that something comes for in a month: it is sealed next, and what was noted once more when it is taken out. */
+export async function beginSeal(context: WriteContext, month: string): Promise<void> {
+  await context.query(begin, [month])
+}
+
+// Whoever waits for a lock on all facts holds up everybody behind it: a second, then the caller comes again (sql-retry.ts, and the next round).
+const waitASecond = statement('tracking.wait_a_second', `select set_config('lock_timeout', '1s', true)`)
 const keepWritersOut = statement('tracking.keep_writers_out', 'lock table tracking.event in share row exclusive mode')
 const detach = statement('tracking.detach_month', 'select tracking.detach_month($1::date)')
 
 /**
- * Takes a month out of the table of facts. Its shipments must have been sealed; those that had their first fact of it meanwhile are sealed
- * here, while nobody writes. A writer that holds such a shipment and waits for the table is ended by the database, and run again.
+ * Takes a month out of the table of facts. Its shipments must have been sealed; those that were noted meanwhile (a first fact of it, or opened
+ * again) are sealed here, while nobody writes. A writer that holds such a shipment and waits for the table is ended by the database, and run again.
  */
 export async function detachMonth(context: WriteContext, month: string): Promise<void> {
   invariant(Date.parse(month) < alwaysOpenFrom(context.now), `${month} is this month or the last one, which stay in tables`)
+  await context.query(waitASecond)
   await context.query(keepWritersOut)
-  for (let after: number | null = 0; after !== null; ) after = await sealSome(context, month, after)
+  for (let after: number | null = 0; after !== null; ) after = await sealSome(context, month, { after, noted: true })
   await context.query(detach, [month])
 }
 

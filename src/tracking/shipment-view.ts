@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { accepted, type Outcome, refused } from '#kernel/outcome.ts'
 import type { ReadContext } from '#platform/database.ts'
 import { archivedFactsOf, type ReadArchive, unreadableArchive } from './archive.ts'
@@ -79,6 +80,9 @@ function whole(facts: readonly StoredFact[] = [], filed: readonly StoredFact[] =
   return [...new Map([...filed, ...facts].map((fact) => [`${fact.time} ${fact.id}`, fact])).values()]
 }
 
+const either = (before: readonly ArchivedMonth[] = [], after: readonly ArchivedMonth[] = []): ArchivedMonth[] =>
+  [...new Map([...before, ...after].map((each) => [each.month, each])).values()].toSorted((a, b) => (a.month < b.month ? -1 : 1))
+
 /**
  * Views of shipments, with all their timelines, numbers and estimates in a few reads for any number of them. `filed` gives facts out of files
  * for their timelines; it is asked after the tables.
@@ -90,15 +94,19 @@ async function viewShipments(
 ): Promise<ShipmentView[]> {
   const ids = [...new Set(shipments.map((shipment) => shipment.shipmentId))]
   const span = spanOf(shipments.map(({ standing }) => standing))
-  const [facts, numbers, arrivals, archived] = await Promise.all([
-    factsOf(context, ids, span),
-    numbersOf(context, ids),
-    arrivalsOf(context, shipments),
+  const archivedMonths = () =>
     archivedMonthsOf(
       context,
       shipments.map(({ shipmentId, standing }) => ({ shipmentId, first: standing.first ?? null })),
-    ),
+    )
+  // Before the tables and after: of facts that go into a file or come back in between, the month is named all the same.
+  const before = await archivedMonths()
+  const [facts, numbers, arrivals] = await Promise.all([
+    factsOf(context, ids, span),
+    numbersOf(context, ids),
+    arrivalsOf(context, shipments),
   ])
+  const after = await archivedMonths()
   const more = await filed?.()
   return shipments.map(({ shipmentId, waybillId, orderId, orderRef, from, to, promisedAt, registered, token, standing }) => ({
     shipmentId,
@@ -117,7 +125,7 @@ async function viewShipments(
     exception: standing.exception,
     late: standing.late,
     arrival: arrivals.get(shipmentId) ?? null,
-    archived: archived.get(shipmentId) ?? [],
+    archived: either(before.get(shipmentId), after.get(shipmentId)),
     timeline: timelineOf(whole(facts.get(shipmentId), more?.get(shipmentId))),
   }))
 }
@@ -142,7 +150,24 @@ export async function viewHistories(
   shipmentIds: readonly number[],
   read: ReadArchive,
 ): Promise<(Outcome<ShipmentView> | undefined)[]> {
-  const found = (await findShipments(context, 'shipment', shipmentIds)).map(([shipment]) => shipment)
+  const find = async () => (await findShipments(context, 'shipment', shipmentIds)).map(([shipment]) => shipment)
+  for (let attempt = 1, found = await find(); ; attempt += 1) {
+    const views = await viewFound(context, found, read)
+    // What came back out of a file, or went to another shipment, after the tables and before the files were read would be in neither.
+    const now = await find()
+    if (attempt === attemptsMost || isDeepStrictEqual(now, found)) return views
+    found = now
+  }
+}
+
+/** How often a history is read whose shipment changes meanwhile. */
+const attemptsMost = 3
+
+async function viewFound(
+  context: ReadContext,
+  found: readonly (Shipment | undefined)[],
+  read: ReadArchive,
+): Promise<(Outcome<ShipmentView> | undefined)[]> {
   const shipments = [...new Map(found.flatMap((each) => (each === undefined ? [] : [[each.shipmentId, each] as const]))).values()]
   const refusals = new Map<number, Outcome<never>>()
   const views = await viewShipments(context, shipments, async () => {
