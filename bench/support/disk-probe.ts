@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises'
+import { open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 
@@ -10,7 +10,8 @@ export function probeDisk(folder: string): () => Promise<{ readonly p99Ms: numbe
   const times: number[] = []
   let going = true
   const probing = (async () => {
-    const file = await open(join(folder, 'disk-probe'), 'w')
+    const path = join(folder, 'disk-probe')
+    const file = await open(path, 'w')
     const page = Buffer.alloc(8192, 1)
     while (going) {
       const began = performance.now()
@@ -20,6 +21,7 @@ export function probeDisk(folder: string): () => Promise<{ readonly p99Ms: numbe
       await delay(100)
     }
     await file.close()
+    await rm(path)
   })()
   return async () => {
     going = false

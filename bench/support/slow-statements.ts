@@ -9,20 +9,17 @@ export type SlowStatements = ReadonlyMap<string, { readonly count: number; reado
  * we do ourselves before we read it.
  */
 export async function noteSlowStatements(admin: pg.Client, logFile: string, boundMs: number): Promise<() => Promise<SlowStatements>> {
-  const set = async (value: string): Promise<void> => {
-    await admin.query(`alter system set log_min_duration_statement = ${value}`)
-    await admin.query('alter system set log_parameter_max_length = 0')
-    await admin.query('select pg_reload_conf()')
-  }
   const { size } = await stat(logFile)
-  await set(`'${boundMs}ms'`)
+  await admin.query(`alter system set log_min_duration_statement = '${boundMs}ms'`)
+  await admin.query('alter system set log_parameter_max_length = 0')
+  await admin.query('select pg_reload_conf()')
   return async () => {
-    await set('-1')
+    // The folder is kept for other runs, and with it what is set so.
+    for (const name of ['log_min_duration_statement', 'log_parameter_max_length']) await admin.query(`alter system reset ${name}`)
+    await admin.query('select pg_reload_conf()')
     const slow = new Map<string, { count: number; longestMs: number }>()
     const text = (await readFile(logFile)).subarray(size).toString('utf8')
-    for (const [, took, , prepared, plain] of text.matchAll(
-      /duration: ([\d.]+) ms {2}(?:(execute|bind|parse) ([^:\s]+)|statement: (\w+))/g,
-    )) {
+    for (const [, took, prepared, plain] of text.matchAll(/duration: ([\d.]+) ms {2}(?:execute ([^:\s]+)|statement: (\w+))/g)) {
       const name = prepared ?? plain?.toUpperCase() ?? ''
       const before = slow.get(name) ?? { count: 0, longestMs: 0 }
       slow.set(name, { count: before.count + 1, longestMs: Math.max(before.longestMs, Number(took)) })
