@@ -120,14 +120,23 @@ export const nothingYet: Standing = {
   sealedUntil: null,
 }
 
-export function sortKeyOf({ time, milestone, priority, content }: Fact): SortKey {
-  return { time, rank: milestone === null ? -1 : rankOf[milestone], priority, content }
+const rankOfFact = ({ milestone }: Fact): number => (milestone === null ? -1 : rankOf[milestone])
+
+export function sortKeyOf(fact: Fact): SortKey {
+  return { time: fact.time, rank: rankOfFact(fact), priority: fact.priority, content: fact.content }
 }
 
 /** By time, then rank, then source, then what is said; never by receipt, and never "about the same time", which is not transitive. */
 export function compareKeys(a: SortKey, b: SortKey): number {
-  return a.time - b.time || a.rank - b.rank || a.priority - b.priority || (a.content < b.content ? -1 : a.content > b.content ? 1 : 0)
+  return a.time - b.time || a.rank - b.rank || a.priority - b.priority || compareTexts(a.content, b.content)
 }
+
+/** The same order, of facts; what they say, which may have to be hashed first, is looked at where nothing else tells them apart. */
+export function compareFacts(a: Fact, b: Fact): number {
+  return a.time - b.time || rankOfFact(a) - rankOfFact(b) || a.priority - b.priority || compareTexts(a.content, b.content)
+}
+
+const compareTexts = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
 /** What a shipment's later facts are folded onto: where it stood by those that are put away, and which facts those took back. */
 export interface Base {
@@ -186,7 +195,7 @@ export function canAppend(standing: Standing, facts: readonly Fact[]): boolean {
 
 /** Adds facts that `canAppend` allowed. O(1) a fact. */
 export function append(standing: Standing, facts: readonly Fact[]): Standing {
-  const ordered = facts.length < 2 ? facts : facts.toSorted((a, b) => compareKeys(sortKeyOf(a), sortKeyOf(b)))
+  const ordered = facts.length < 2 ? facts : facts.toSorted(compareFacts)
   let next = standing
   for (const fact of ordered) next = fact.content === next.last?.content ? counted(next, fact) : add(next, fact)
   return next

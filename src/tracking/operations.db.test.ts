@@ -67,6 +67,9 @@ it('shows the same shipment by its id, its waybill, its order and its public lin
   const open = await run('tracking.public', { token: shipment?.publicPath.slice(3) }, [])
   expect(open).toMatchObject({ ok: true, value: { state: 'in_transit', attempt: 1 } })
   expect(JSON.stringify(open)).not.toMatch(/shipmentId|orderId|source/)
+  // Ordered by time for the index, and still nothing to guess: 90 bits, beside version and variant, are random.
+  const seconds = Number.parseInt(shipment?.publicPath.slice(3, 11) ?? '', 16)
+  expect(Math.abs(seconds - Date.now() / 1000)).toBeLessThan(600)
   expect(await run('tracking.public', { token: 'nobody' }, [])).toMatchObject({ ok: false, error: { code: 'tracking.unknown_token' } })
   expect(await run('tracking.get', { shipmentId: 1 }, [])).toMatchObject({ ok: false })
 })

@@ -3,7 +3,7 @@ import { accepted, type Outcome, refused } from '#kernel/outcome.ts'
 import type { ReadContext } from '#platform/database.ts'
 import { archivedFactsOf, type ReadArchive, unreadableArchive } from './archive.ts'
 import { arrivalsOf, type ArrivalView } from './arrivals.ts'
-import { compareKeys, type Milestone, sortKeyOf } from './fold.ts'
+import { compareFacts, type Milestone } from './fold.ts'
 import { type ArchivedMonth, archivedMonthsOf } from './months.ts'
 import { numbersOf, type Reference } from './reference-store.ts'
 import { findShipments, type KeyKind, type KeysByKind, type Shipment } from './shipment-store.ts'
@@ -59,19 +59,17 @@ export const publicPathOf = (token: string) => `/t/${token}`
 
 function timelineOf(facts: readonly StoredFact[]): TimelineEntry[] {
   const voided = new Set(facts.flatMap((fact) => fact.voids ?? []))
-  return facts
-    .toSorted((a, b) => compareKeys(sortKeyOf(a), sortKeyOf(b)))
-    .map(({ id, time, code, milestone, place, source, detail }) => ({
-      factId: id,
-      occurredAt: new Date(time).toISOString(),
-      code,
-      milestone,
-      place,
-      source,
-      detail,
-      voided: voided.has(id),
-      inheritedFrom: null,
-    }))
+  return facts.toSorted(compareFacts).map(({ id, time, code, milestone, place, source, detail }) => ({
+    factId: id,
+    occurredAt: new Date(time).toISOString(),
+    code,
+    milestone,
+    place,
+    source,
+    detail,
+    voided: voided.has(id),
+    inheritedFrom: null,
+  }))
 }
 
 /** Facts out of files beside those in tables; what is in both is one. */

@@ -212,24 +212,42 @@ export async function factsOf(
   return found
 }
 
-export function factOf(row: FactRow): StoredFact {
-  const { id, code, attempt, place, source, voids } = row
-  const time = row.occurred_at.getTime()
-  const content = row.source_id === null ? id : contentOf({ source, code, time, place, attempt, zoneKnown: row.zone_known, voids })
-  return {
-    shipmentId: row.shipment_id,
-    time,
-    id,
-    content,
-    code,
-    milestone: row.milestone,
-    priority: priorityOf(source),
-    attempt,
-    zoneKnown: row.zone_known,
-    place,
-    source,
-    sourceId: row.source_id,
-    voids,
-    detail: row.detail,
+/** What a fact says is hashed when it is asked for, which a view seldom does. A class, since a closure for each fact cost more than that saved. */
+class ReadFact implements StoredFact {
+  readonly shipmentId: number
+  readonly time: number
+  readonly id: string
+  readonly code: string
+  readonly milestone: Milestone | null
+  readonly priority: number
+  readonly attempt: number | null
+  readonly zoneKnown: boolean
+  readonly place: string
+  readonly source: string
+  readonly sourceId: string | null
+  readonly voids: string | null
+  readonly detail: string | null
+  #content: string | undefined
+
+  constructor(row: FactRow) {
+    this.shipmentId = row.shipment_id
+    this.time = row.occurred_at.getTime()
+    this.id = row.id
+    this.code = row.code
+    this.milestone = row.milestone
+    this.priority = priorityOf(row.source)
+    this.attempt = row.attempt
+    this.zoneKnown = row.zone_known
+    this.place = row.place
+    this.source = row.source
+    this.sourceId = row.source_id
+    this.voids = row.voids
+    this.detail = row.detail
+  }
+
+  get content(): string {
+    return (this.#content ??= this.sourceId === null ? this.id : contentOf(this))
   }
 }
+
+export const factOf = (row: FactRow): StoredFact => new ReadFact(row)
