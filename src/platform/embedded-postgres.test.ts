@@ -132,6 +132,25 @@ describe('the embedded PostgreSQL', { timeout: 60_000 }, () => {
     expect(await ask(second.adminUrl, 'select value from acknowledged')).toEqual([{ value: 7 }])
   })
 
+  test('keeps its port where backends of the killed server live on for a while: those who use it look for it there', async () => {
+    const first = await startElsewhere()
+    const client = new pg.Client(first.adminUrl)
+    client.on('error', () => undefined)
+    await client.connect()
+    const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
+    const backend = rows[0]?.pid ?? 0
+    // A backend that hangs in the kernel on a slow disk is like one that is stopped: it holds the shared memory.
+    process.kill(backend, 'SIGSTOP')
+    process.kill(first.pid, 'SIGKILL')
+    await gone(first.pid)
+    const starting = start()
+    await expect.poll(async () => (await readFile(join(dataDir, 'server.log'), 'utf8')).slice(-2_000)).toContain('shared memory block')
+    process.kill(backend, 'SIGKILL')
+    const second = await starting
+    expect(second.port).toBe(first.port)
+    await killed(first.process, 'SIGKILL')
+  })
+
   test('starts although the stale lock names a process that is alive and someone else', async () => {
     await (await start()).stop()
     const lock = `${process.pid}\n${join(dataDir, 'data')}\n1700000000\n1\n\n127.0.0.1\n0 0\nready\n`

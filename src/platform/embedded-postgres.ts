@@ -153,7 +153,8 @@ async function launch(home: PostgresHome, options: EmbeddedPostgresOptions): Pro
   const portFile = join(home.folder, 'port')
   const kept = Number(await readFile(portFile, 'utf8').catch(() => '0'))
   if (((await stat(log).catch(() => undefined))?.size ?? 0) > 10_000_000) await truncate(log)
-  for (let portWanted = options.port ?? kept; ; portWanted = options.port ?? 0) {
+  let portWanted = options.port ?? kept
+  for (;;) {
     await dropForeignPidFile(home)
     const port = await freePort(portWanted, options.port !== undefined)
     const sockets = { unix_socket_directories: canHoldSocket(home.data) ? home.data : '' }
@@ -197,6 +198,8 @@ async function launch(home: PostgresHome, options: EmbeddedPostgresOptions): Pro
         said,
       )
     if (!passing || performance.now() > deadline) throw new Error(`PostgreSQL ended at once (${exited}); its log (${log}) says: ${said}`)
+    // Another port only where this one is taken: those who use the server find it again by its port.
+    portWanted = options.port ?? (/could not bind|could not create any/.test(said) ? 0 : port)
     await delay(200)
   }
 }
@@ -365,7 +368,10 @@ async function freePort(wanted: number, fixed: boolean): Promise<number> {
         probe.close(() => found(typeof address === 'object' && address !== null ? address.port : undefined))
       })
     })
-  const port = (await tryPort(wanted)) ?? (fixed ? undefined : await tryPort(0))
+  // Below the ports that systems give to clients' connections: such a connection would hold ours when the server is started again.
+  const below = () => tryPort(10_000 + Math.floor(Math.random() * 20_000))
+  const port =
+    (wanted === 0 ? undefined : await tryPort(wanted)) ?? (fixed ? undefined : ((await below()) ?? (await below()) ?? (await tryPort(0))))
   if (port === undefined) throw new Error(`port ${wanted} on ${host} is taken: choose another, or none to have one chosen`)
   return port
 }
