@@ -143,9 +143,14 @@ describe('the embedded PostgreSQL', { timeout: 60_000 }, () => {
     process.kill(backend, 'SIGSTOP')
     process.kill(first.pid, 'SIGKILL')
     await gone(first.pid)
+    const log = () => readFile(join(dataDir, 'server.log'), 'utf8')
+    const before = (await log()).length
     const starting = start()
-    await expect.poll(async () => (await readFile(join(dataDir, 'server.log'), 'utf8')).slice(-2_000)).toContain('shared memory block')
-    process.kill(backend, 'SIGKILL')
+    try {
+      await expect.poll(async () => (await log()).slice(before), { timeout: 20_000 }).toContain('shared memory block')
+    } finally {
+      process.kill(backend, 'SIGKILL')
+    }
     const second = await starting
     expect(second.port).toBe(first.port)
     await killed(first.process, 'SIGKILL')

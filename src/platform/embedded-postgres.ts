@@ -193,13 +193,11 @@ async function launch(home: PostgresHome, options: EmbeddedPostgresOptions): Pro
     }
     // Backends of a killed server live on until their statement ends and keep its shared memory, or its lock where the server
     // is a zombie; another program may have taken the port between our look and the bind. All of this passes by.
-    const passing =
-      /pre-existing shared memory block|"postmaster.pid" already exists|could not bind|could not create any|\.lock" already exists/.test(
-        said,
-      )
+    const taken = /could not bind|could not create any|\.lock" already exists/.test(said)
+    const passing = taken || /pre-existing shared memory block|"postmaster.pid" already exists/.test(said)
     if (!passing || performance.now() > deadline) throw new Error(`PostgreSQL ended at once (${exited}); its log (${log}) says: ${said}`)
     // Another port only where this one is taken: those who use the server find it again by its port.
-    portWanted = options.port ?? (/could not bind|could not create any/.test(said) ? 0 : port)
+    portWanted = options.port ?? (taken ? 0 : port)
     await delay(200)
   }
 }
