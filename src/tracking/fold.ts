@@ -162,11 +162,9 @@ export function fold(facts: readonly Fact[], { standing: base, voided: voidedBef
   const since = base.sealedUntil ?? Number.NEGATIVE_INFINITY
   const unique = new Map(facts.filter((fact) => fact.time >= since).map((fact) => [fact.id, fact]))
   const voided = new Set([...voidedBefore, ...[...unique.values()].flatMap((fact) => (fact.voids === null ? [] : [fact.voids]))])
-  const keyed = [...unique.values()].map((fact) => ({ fact, key: sortKeyOf(fact) }))
-  keyed.sort((a, b) => compareKeys(a.key, b.key))
   let standing = base
   let said = ''
-  for (const { fact } of keyed) {
+  for (const fact of [...unique.values()].toSorted(compareFacts)) {
     const dropped = fact.voids === null && voided.has(fact.id)
     // The same content sorts next to itself.
     standing = dropped || fact.content === said ? counted(standing, fact) : add(standing, fact)
