@@ -1,5 +1,5 @@
 import { fold, type Standing } from './fold.ts'
-import { incomingFact, isBetter, namedBy, type ReportedFact } from './reported-fact.ts'
+import { draftOf, isBetter, namedBy, type ReportedFact } from './reported-fact.ts'
 import type { IncomingFact } from './tracking-store.ts'
 
 /** Where one parcel stands after a set of reports, worked out without a database: what a run is held against. Reports that name nothing do not count. */
@@ -8,7 +8,7 @@ export function foldReported(reports: readonly ReportedFact[]): { readonly stand
   for (const report of reports) {
     const named = namedBy(report)
     if (!named.ok) continue
-    const fact = incomingFact(0, report, named.value)
+    const fact = { ...draftOf(report, named.value), shipmentId: 0 }
     const known = facts.get(fact.id)
     if (known === undefined || isBetter(fact, known)) facts.set(fact.id, fact)
   }

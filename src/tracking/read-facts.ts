@@ -43,9 +43,11 @@ const validate = compileValidation(FactIn)
 /** HTTP refuses such text before anybody sees it; streams and messages have no such gate. */
 function unstorable(value: unknown): Outcome<never> | undefined {
   if (typeof value !== 'object' || value === null) return undefined
-  for (const [name, text] of Object.entries(value))
+  for (const name in value) {
+    const text: unknown = value[name as keyof typeof value]
     if (typeof text === 'string' && (text.includes('\u0000') || !text.isWellFormed()))
       return refused('tracking.unstorable_text', 'text can not hold U+0000 or half of a surrogate pair', `/${name.toWellFormed()}`)
+  }
   return undefined
 }
 

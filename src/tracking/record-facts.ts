@@ -8,7 +8,7 @@ import { countUnknownCodes, type UnknownCode } from './unknown-codes.ts'
 import { lockNamed } from './find-shipments.ts'
 import { append, canAppend, type Milestone, reachesBehind, type Standing, standsOnSealed } from './fold.ts'
 import { foldShipments } from './fold-shipments.ts'
-import { incomingFact, isBetter, type Named, namedBy, type ReportedFact, unknownShipment } from './reported-fact.ts'
+import { type Draft, draftOf, isBetter, type Named, namedBy, type ReportedFact, unknownShipment } from './reported-fact.ts'
 import { lockShipments, type Shipment, updateShipments } from './shipment-store.ts'
 import {
   type IncomingFact,
@@ -60,33 +60,36 @@ export async function recordFacts(
   }: RecordOptions = {},
 ): Promise<Outcome<RecordedFact>[]> {
   if (reported.length === 0) return []
-  const named = reported.map((fact): Outcome<Named> => judgeTime(fact, { until, since }) ?? namedBy(fact))
+  // Hashes and names come before the locks: others wait for those.
+  const named = reported.map((fact): Outcome<{ name: Named; draft: Draft }> => {
+    const name = judgeTime(fact, { until, since }) ?? namedBy(fact)
+    return name.ok ? accepted({ name: name.value, draft: draftOf(fact, name.value) }) : name
+  })
   const locked = await lockNamed(
     context,
-    named.flatMap((each) => (each.ok ? each.value : [])),
+    named.flatMap((each) => (each.ok ? each.value.name : [])),
     { open: true },
   )
-  const judged = reported.map((fact, index): Outcome<IncomingFact> => {
-    const name = named[index] as Outcome<Named>
-    if (!name.ok) return name
-    const shipment = locked.find(name.value)
-    return shipment === undefined ? unknownShipment(name.value) : accepted(incomingFact(shipment.shipmentId, fact, name.value))
+  const judged = named.map((each): Outcome<IncomingFact> => {
+    if (!each.ok) return each
+    const { name, draft } = each.value
+    const shipment = locked.find(name)
+    return shipment === undefined ? unknownShipment(name) : accepted({ ...draft, shipmentId: shipment.shipmentId })
   })
   const { shipments, added, changed, corrected, unreadable } = await writeFacts(context, { locked: locked.shipments, judged, archive })
   const standings = await foldAgain(context, shipments, added, changed)
 
-  const firstToTell = new Set(corrected)
-  for (const fact of added) firstToTell.add(toldKey(fact))
+  // Of two copies in one batch the first one added it; the others are objects of their own.
+  const news = new Set([...added, ...corrected])
   const unknown = new Map<string, UnknownCode>()
   const outcomes = judged.map((outcome, index): Outcome<RecordedFact> => {
     if (!outcome.ok) return outcome
     const { id, shipmentId, source, code, voids } = outcome.value
-    const out = unreadable.get(keyOf(outcome.value))
+    const out = unreadable.size === 0 ? undefined : unreadable.get(keyOf(outcome.value))
     if (out !== undefined) return out
     const { state } = standings.get(shipmentId) ?? (shipments.get(shipmentId) as Shipment).standing
     const codeKnown = voids !== null || isKnownCode(source, code)
-    // Of two copies in one batch the first one added it.
-    const isAdded = firstToTell.delete(toldKey(outcome.value))
+    const isAdded = news.has(outcome.value)
     if (isAdded && !codeKnown) {
       const key = JSON.stringify([source, code])
       const { times = 0, example = reported[index]?.number ?? `S${shipmentId}` } = unknown.get(key) ?? {}
@@ -97,8 +100,6 @@ export async function recordFacts(
   countUnknownCodes(context, [...unknown.values()])
   return outcomes
 }
-
-const toldKey = ({ shipmentId, id, version }: IncomingFact): string => `${rowKeyOf(shipmentId, id)} ${version ?? ''}`
 
 function judgeTime({ occurredAt }: ReportedFact, { until, since }: { until: Date; since: Date }): Outcome<never> | undefined {
   if (occurredAt > until)
@@ -123,8 +124,8 @@ interface Written {
   readonly added: readonly IncomingFact[]
   /** Shipments of which a fact was replaced, moved or taken away. */
   readonly changed: ReadonlySet<number>
-  /** `toldKey` of what took the place of another. */
-  readonly corrected: readonly string[]
+  /** What took the place of another. */
+  readonly corrected: readonly IncomingFact[]
   /** Refusals of what is about a file that can not be read, by `keyOf`. */
   readonly unreadable: ReadonlyMap<string, Outcome<never>>
 }
@@ -164,13 +165,12 @@ async function writeFacts(
     await opening.open(news.map((fact) => ({ fact, shipment: locked.get(fact.shipmentId) as Shipment })))
     for (const key of opening.unreadable.keys()) facts.delete(key)
   }
-  const rows = await insertFacts(context, [...facts.values()])
-  const added: IncomingFact[] = []
-  const known: IncomingFact[] = []
-  for (const fact of facts.values()) {
-    if (rows.has(rowKeyOf(fact.shipmentId, fact.id))) added.push(fact)
-    else if (fact.version !== null) known.push(fact)
-  }
+  const added = new Set(
+    (await insertFacts(context, [...facts.values()])).map(
+      ({ id, shipment_id }) => (facts.get(id) ?? facts.get(rowKeyOf(shipment_id, id))) as IncomingFact,
+    ),
+  )
+  const known = [...facts.values()].filter((fact) => fact.version !== null && !added.has(fact))
   const standpoints = await standpointsOf(
     context,
     known.map((fact) => fact.id),
@@ -201,7 +201,7 @@ async function writeFacts(
     worse.filter((fact) => !opening.unreadable.has(keyOf(fact))),
   )
   const changed = new Set([...opening.recalled, ...replacing.flatMap(({ fact, now }) => [now.shipmentId, fact.shipmentId])])
-  return { shipments, added, changed, corrected: replacing.map(({ fact }) => toldKey(fact)), unreadable: opening.unreadable }
+  return { shipments, added: [...added], changed, corrected: replacing.map(({ fact }) => fact), unreadable: opening.unreadable }
 }
 
 /** Brings back what facts are about that lies in files, each shipment once. */
@@ -299,14 +299,14 @@ function tellings({ shipmentId, waybillId, orderId, orderRef, standing: before }
   }
   const key = waybillId === null ? `s${shipmentId}` : String(waybillId)
   const events: NewEvent[] = []
-  for (const [reached, time] of Object.entries(before.reached)) {
+  for (const reached in before.reached) {
     if (reached in after.reached || reached.endsWith('.created')) continue
-    const payload: MilestoneWithdrawn = { ...describe(reached, time), state: after.state }
+    const payload: MilestoneWithdrawn = { ...describe(reached, before.reached[reached] as number), state: after.state }
     events.push({ key, type: trackingEventTypes.withdrawn, payload })
   }
-  for (const [reached, time] of Object.entries(after.reached)) {
+  for (const reached in after.reached) {
     if (reached in before.reached || reached.endsWith('.created')) continue
-    events.push({ key, type: trackingEventTypes.reached, payload: describe(reached, time) })
+    events.push({ key, type: trackingEventTypes.reached, payload: describe(reached, after.reached[reached] as number) })
   }
   return events
 }

@@ -4,7 +4,7 @@ import { noArchive, type ReadArchive } from './archive.ts'
 import { ownSource, tellsRecipients } from './fact.ts'
 import { append, nothingYet } from './fold.ts'
 import { recordFacts, type RecordedFact } from './record-facts.ts'
-import { incomingFact } from './reported-fact.ts'
+import { draftOf } from './reported-fact.ts'
 import { insertShipments, type NewShipment, takeShipmentIds } from './shipment-store.ts'
 
 /** What became of a waybill; `created` opens its shipment. */
@@ -65,7 +65,7 @@ async function openShipments(context: WriteContext, births: readonly Movement[])
   const ids = await takeShipmentIds(context, births.length)
   const shipments = births.map(({ waybillId, orderId, attempt, occurredAt }, index): NewShipment => {
     const shipmentId = ids[index] as number
-    const fact = incomingFact(shipmentId, { code: 'created', occurredAt, source: ownSource, attempt })
+    const fact = { ...draftOf({ code: 'created', occurredAt, source: ownSource, attempt }), shipmentId }
     return { shipmentId, waybillId, orderId, standing: append(nothingYet, [fact]), fact }
   })
   return insertShipments(context, shipments, ownSource)

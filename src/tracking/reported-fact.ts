@@ -67,8 +67,10 @@ export function unknownShipment(named: Named, field?: string): Outcome<never> {
   return refused('tracking.unknown_shipment', `there is no shipment ${named.name}`, field ?? '/number')
 }
 
-/** A fact as it is stored, once its shipment is known. */
-export function incomingFact(shipmentId: number, reported: ReportedFact, named?: Named): IncomingFact {
+/** A fact as it is stored, but for its shipment: all of the work that can be done before that one is found and locked. */
+export type Draft = Omit<IncomingFact, 'shipmentId'>
+
+export function draftOf(reported: ReportedFact, named?: Named): Draft {
   const { code, source, sourceId = null, place = '', detail = null, attempt = null, zoneKnown = true, revision = 0 } = reported
   const voids = reported.voids ?? (reported.voidsSourceId === undefined ? null : sourceFactIdOf(source, reported.voidsSourceId))
   // Whole seconds, as the content has them: two copies of one fact must be one row, whichever comes first.
@@ -77,7 +79,6 @@ export function incomingFact(shipmentId: number, reported: ReportedFact, named?:
   return {
     id: sourceId === null ? content : sourceFactIdOf(source, sourceId),
     content,
-    shipmentId,
     time,
     milestone: voids === null ? milestoneOf(source, code) : null,
     priority: priorityOf(source),

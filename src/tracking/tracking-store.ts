@@ -19,13 +19,15 @@ export interface IncomingFact extends StoredFact {
   readonly version: string | null
 }
 
+// Whole seconds since 1970: neither side has to write or read a date for each fact.
+const asked = `unnest($1::bigint[], $2::float8[], $3::uuid[], $4::text[], $5::text[], $6::int[], $7::boolean[], $8::text[], $9::text[],
+       $10::text[], $11::uuid[], $12::text[], $13::bigint[], $14::uuid[])
+       as asked (shipment_id, second, id, code, milestone, attempt, zone_known, place, source, source_id, voids, detail, revision, version)`
 // Where the source has an id, only what is new under it becomes a row; a version of something known goes by replaceFacts.
 const insertFactRows = statement<{ id: string; shipment_id: number }>(
   'tracking.insert_events',
   `with asked as (
-     select * from unnest($1::bigint[], $2::timestamptz[], $3::uuid[], $4::text[], $5::text[], $6::int[], $7::boolean[], $8::text[], $9::text[],
-       $10::text[], $11::uuid[], $12::text[], $13::bigint[], $14::uuid[])
-       as asked (shipment_id, occurred_at, id, code, milestone, attempt, zone_known, place, source, source_id, voids, detail, revision, version)
+     select *, to_timestamp(second) as occurred_at from ${asked}
    ), claimed as (
      insert into tracking.source_fact (id, shipment_id, occurred_at, revision, version)
      select id, shipment_id, occurred_at, revision, version from asked where version is not null order by id
@@ -39,7 +41,7 @@ const insertFactRows = statement<{ id: string; shipment_id: number }>(
 
 const columnsOf = (facts: readonly IncomingFact[]): unknown[] => [
   facts.map((fact) => fact.shipmentId),
-  facts.map((fact) => new Date(fact.time)),
+  facts.map((fact) => fact.time / 1000),
   facts.map((fact) => fact.id),
   facts.map((fact) => fact.code),
   facts.map((fact) => fact.milestone),
@@ -57,11 +59,12 @@ const columnsOf = (facts: readonly IncomingFact[]): unknown[] => [
 /** One row of the event table, in one text. */
 export const rowKeyOf = (shipmentId: number, id: string): string => `${shipmentId} ${id}`
 
-/** Writes facts; returns the rows that were not there yet, by `rowKeyOf`. */
-export async function insertFacts(context: WriteContext, facts: readonly IncomingFact[]): Promise<Set<string>> {
-  if (facts.length === 0) return new Set()
-  const rows = await context.query(insertFactRows, [...columnsOf(facts), context.now])
-  return new Set(rows.map((row) => rowKeyOf(row.shipment_id, row.id)))
+/** Writes facts; returns the keys of rows that were not there yet. */
+export async function insertFacts(
+  context: WriteContext,
+  facts: readonly IncomingFact[],
+): Promise<{ readonly id: string; readonly shipment_id: number }[]> {
+  return facts.length === 0 ? [] : context.query(insertFactRows, [...columnsOf(facts), context.now])
 }
 
 /** What counts under a source id now. */
@@ -119,9 +122,7 @@ export function keepReplaced(context: WriteContext, facts: readonly IncomingFact
 const replaceRows = statement(
   'tracking.replace_events',
   `with asked as (
-     select * from unnest($1::bigint[], $2::timestamptz[], $3::uuid[], $4::text[], $5::text[], $6::int[], $7::boolean[], $8::text[], $9::text[],
-       $10::text[], $11::uuid[], $12::text[], $13::bigint[], $14::uuid[])
-       as asked (shipment_id, occurred_at, id, code, milestone, attempt, zone_known, place, source, source_id, voids, detail, revision, version)
+     select *, to_timestamp(second) as occurred_at from ${asked}
    ), before as (
      select source_fact.* from tracking.source_fact join asked using (id)
    ), gone as (
@@ -138,11 +139,8 @@ const replaceRows = statement(
 const insertReplacing = statement(
   'tracking.insert_replacing',
   `insert into tracking.event (shipment_id, occurred_at, id, code, milestone, attempt, zone_known, place, source, source_id, voids, detail, received_at)
-   select shipment_id, occurred_at, id, code, milestone, attempt, zone_known, place, source, source_id, voids, detail, $15::timestamptz
-   from unnest($1::bigint[], $2::timestamptz[], $3::uuid[], $4::text[], $5::text[], $6::int[], $7::boolean[], $8::text[], $9::text[],
-     $10::text[], $11::uuid[], $12::text[], $13::bigint[], $14::uuid[])
-     as asked (shipment_id, occurred_at, id, code, milestone, attempt, zone_known, place, source, source_id, voids, detail, revision, version)
-   on conflict do nothing`,
+   select shipment_id, to_timestamp(second), id, code, milestone, attempt, zone_known, place, source, source_id, voids, detail, $15::timestamptz
+   from ${asked} on conflict do nothing`,
 )
 
 /** Puts better versions in the place of what counted under their source ids; the shipments of both must be locked. */
