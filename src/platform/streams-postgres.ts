@@ -23,7 +23,11 @@ export interface PostgresStreamsOptions {
   readonly log: StreamsLog
 }
 
+/** A lease is renewed, and the share looked at anew, this often while it runs: between that a round is one read. */
+const renewalsALease = 5
+
 interface RecordRow {
+  partition: number
   position: number
   key: string
   value: string
@@ -136,6 +140,9 @@ class PartitionReader {
   #closed = false
   #wake: () => void = () => undefined
   #woken = false
+  /** Partitions that are ours by lease, and where each is read on. */
+  #held = new Map<number, number>()
+  #renewAt = 0
   readonly #ended: Promise<void>
 
   constructor(options: ReaderOptions) {
@@ -166,6 +173,7 @@ class PartitionReader {
         if (await this.#round()) rest = 0
       } catch (error) {
         log.warn({ err: error, topic, group }, 'records of a stream were not taken; they come again')
+        this.#renewAt = 0
         rest = restAfterFailureMs
       }
       if (rest > 0) await this.#pause(rest)
@@ -188,11 +196,10 @@ class PartitionReader {
     this.#woken = false
   }
 
-  /** One look at each partition that is ours; true when one of them had a full take. */
-  async #round(): Promise<boolean> {
-    const { database, scope, sql, topic, group, take, largest, holdMs = 10_000 } = this.#options
+  async #renew(): Promise<void> {
+    const { database, scope, sql, topic, group, holdMs = 10_000 } = this.#options
     const now = Date.now()
-    const held = await database.write(
+    const rows = await database.write(
       scope,
       async (context) => {
         await context.query(sql.meet, [topic, group, this.#member, new Date(now + holdMs), new Date(now)])
@@ -200,16 +207,27 @@ class PartitionReader {
       },
       { repeatable: true },
     )
+    this.#held = new Map(rows.flatMap(({ partition, next_offset: from }) => (partition === null ? [] : [[partition, from]])))
+    this.#renewAt = now + holdMs / renewalsALease
+  }
+
+  /** One look at the partitions that are ours; true when one of them had a full take. */
+  async #round(): Promise<boolean> {
+    const { database, scope, sql, topic, group, take, largest } = this.#options
+    if (Date.now() >= this.#renewAt) await this.#renew()
+    if (this.#held.size === 0) return false
+    const columns = [[...this.#held.keys()], [...this.#held.values()]]
+    const found = await database.read(scope, (context) => context.query(sql.records, [topic, ...columns, largest]))
     let isFull = false
-    for (const { partition, next_offset: from } of held) {
-      if (partition === null) continue
+    for (const [partition, rows] of Map.groupBy(found, (row) => row.partition)) {
       if (this.#closed) break
-      const rows = await database.read(scope, (context) => context.query(sql.records, [topic, partition, from, largest]))
-      const last = rows.at(-1)
-      if (last === undefined) continue
       await take(rows.map(({ position, key, value }): StreamRecord => ({ partition, offset: position, key, value })))
+      const next = (rows.at(-1)?.position ?? 0) + 1
+      const from = this.#held.get(partition)
+      const moved = await database.write(scope, (context) => context.query(sql.move, [topic, group, partition, from, next, this.#member]))
       // Another member may have taken over meanwhile; then it is its cursor, and these records come to it again.
-      await database.write(scope, (context) => context.query(sql.move, [topic, group, partition, from, last.position + 1, this.#member]))
+      if (moved.length === 0) this.#renewAt = 0
+      this.#held.set(partition, next)
       if (rows.length === largest) isFull = true
     }
     return isFull
@@ -228,7 +246,7 @@ interface Statements {
   readonly meet: Statement<unknown>
   readonly hold: Statement<{ partition: number | null; next_offset: number }>
   readonly records: Statement<RecordRow>
-  readonly move: Statement<unknown>
+  readonly move: Statement<{ partition: number }>
   readonly leave: Statement<unknown>
   readonly waiting: Statement<{ n: number }>
   readonly prune: Statement<{ n: number }>
@@ -291,12 +309,16 @@ function statementsOf(schema: string): Statements {
     ),
     records: named(
       'records',
-      `select position, key, value from ${schema}.stream_record where topic = $1 and partition = $2 and position >= $3 order by position limit $4`,
+      `select partition, position, key, value from unnest($2::int[], $3::bigint[]) as held (partition, next_offset)
+       cross join lateral (
+         select position, key, value from ${schema}.stream_record as r
+         where r.topic = $1 and r.partition = held.partition and r.position >= held.next_offset order by position limit $4
+       ) as next order by partition, position`,
     ),
     move: named(
       'move',
       `update ${schema}.stream_cursor set next_offset = $5
-       where topic = $1 and consumer_group = $2 and partition = $3 and next_offset = $4 and holder = $6`,
+       where topic = $1 and consumer_group = $2 and partition = $3 and next_offset = $4 and holder = $6 returning partition`,
     ),
     leave: named(
       'leave',
