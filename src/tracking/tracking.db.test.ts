@@ -65,6 +65,17 @@ describe('tracking on a database', () => {
     expect(new Set(views.map((view) => view.publicPath)).size).toBe(3)
   })
 
+  it('keeps the longest texts that it is told, all at once: they lie in the key of the table', async () => {
+    const [waybillId = 0] = await born()
+    // Three bytes a letter, and none like the one before, so that nothing is gained by compressing them.
+    const letters = (count: number) => Array.from({ length: count }, (_, n) => String.fromCharCode(0x4e00 + ((n * 7919) % 20_000))).join('')
+    const told = { place: letters(100), sourceId: letters(64), detail: letters(200), source: 'a'.repeat(32) }
+    const outcomes = await write((context) => tracking.recordFacts(context, [reported(waybillId, letters(201), 5, told)]))
+    expect(outcomes.map((outcome) => outcome.ok && outcome.value.added)).toEqual([true])
+    const { timeline } = await viewOf(waybillId)
+    expect(timeline.at(-1)).toMatchObject({ code: letters(201), place: told.place, detail: told.detail, source: told.source })
+  })
+
   it('follows a waybill to its door and tells each milestone of each attempt once', async () => {
     const [waybillId = 0] = await born()
     const story = [
