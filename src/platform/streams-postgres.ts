@@ -221,9 +221,13 @@ class PartitionReader {
     let isFull = false
     for (const [partition, rows] of Map.groupBy(found, (row) => row.partition)) {
       if (this.#closed) break
+      // Takes may be long: a lease must not end among them, and what another has taken over meanwhile is not ours to take.
+      if (Date.now() >= this.#renewAt) await this.#renew()
+      const from = this.#held.get(partition)
+      const first = rows[0]?.position
+      if (from === undefined || first === undefined || from > first) continue
       await take(rows.map(({ position, key, value }): StreamRecord => ({ partition, offset: position, key, value })))
       const next = (rows.at(-1)?.position ?? 0) + 1
-      const from = this.#held.get(partition)
       const moved = await database.write(scope, (context) => context.query(sql.move, [topic, group, partition, from, next, this.#member]))
       // Another member may have taken over meanwhile; then it is its cursor, and these records come to it again.
       if (moved.length === 0) this.#renewAt = 0

@@ -103,6 +103,6 @@ export function versionOf(content: string, name: string, detail: string | null):
 /** 128 bits in the shape of a UUID, the narrowest column that PostgreSQL has for them. */
 function hashed(text: string): string {
   const digest = hash('sha256', text, 'hex')
-  // Joined, since that makes one flat text: parts put together by a template hold on to all their parts, a kilobyte for each fact on its way.
+  // Joined, since that makes one flat text: parts put together by a template hold on to all their parts while the fact is on its way.
   return [digest.slice(0, 8), digest.slice(8, 12), digest.slice(12, 16), digest.slice(16, 20), digest.slice(20, 32)].join('-')
 }

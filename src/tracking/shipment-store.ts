@@ -170,7 +170,7 @@ const updateRows = statement(
    where shipment.id = folded.id`,
 )
 
-/** Leaves with the commit: nobody waits for it. Texts and not one JSON for all, which PostgreSQL would read three times. */
+/** Leaves with the commit: nobody waits for it. Texts and not one JSON for all, which PostgreSQL would read more than once. */
 export function updateShipments(context: WriteContext, folded: readonly { shipmentId: number; standing: Standing }[]): void {
   if (folded.length === 0) return
   context.defer(updateRows, [
