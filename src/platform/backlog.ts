@@ -54,16 +54,26 @@ const waitingStatement = (from: ContextName) =>
      ) as open order by asked.position`,
   )
 
-/**
- * Two statements for each context, whatever the number of consumers: one question for each of them would be hundreds at every look at the
- * metrics, and callers would wait behind them. Plain reads: looking must not wait for a consumer at work on its own row.
- */
-export async function backlogOf({ of }: Databases, consumers: readonly Consumer[], scope: Scope): Promise<Backlog[]> {
+/** How far consumers have read, and how many of their events are parked, by name; one that never ran is absent. Plain reads: nobody waits for a batch at work. */
+export async function standingOf(
+  { of }: Pick<Databases, 'of'>,
+  consumers: readonly Consumer[],
+  scope: Scope,
+): Promise<Map<string, { last_id: number; parked: number }>> {
   const standing = new Map<string, { last_id: number; parked: number }>()
   const read = async (into: ContextName): Promise<void> => {
     for (const row of await of(into).read(scope, (context) => context.query(standingStatement(into)))) standing.set(row.name, row)
   }
   await Promise.all([...new Set(consumers.map(({ into }) => into))].map(read))
+  return standing
+}
+
+/**
+ * Two statements for each context, whatever the number of consumers: one question for each of them would be hundreds at every look at the
+ * metrics, and callers would wait behind them. Plain reads: looking must not wait for a consumer at work on its own row.
+ */
+export async function backlogOf({ of }: Databases, consumers: readonly Consumer[], scope: Scope): Promise<Backlog[]> {
+  const standing = await standingOf({ of }, consumers, scope)
   const cursorOf = ({ name }: Consumer): number => standing.get(name)?.last_id ?? 0
   const waiting = new Map<string, { waiting: number; age_ms: number }>()
   const count = async (from: ContextName): Promise<void> => {

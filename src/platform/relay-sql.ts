@@ -2,22 +2,11 @@ import type { Consumer } from '#platform/consumer.ts'
 import { type ContextName, type Statement, statement } from '#platform/database.ts'
 import type { DeliveredEvent } from '#platform/events.ts'
 
-export interface OutboxRow {
-  id: number
-  key: string
-  type: string
-  schema_version: number
-  payload: unknown
-  trace_id: string
-  rehearsal_id: string | null
-  occurred_at: Date
-}
-
 /** A parked event as it is kept in JSON. */
 export type StoredEvent = Omit<DeliveredEvent, 'occurredAt'> & { occurredAt: string }
 
-/** The SQL of one consumer: reads of the outbox it follows, its cursor and its parking place. */
-export function relayStatementsOf({ name, from, into }: Consumer) {
+/** The SQL of one consumer: what settles holes in the outbox it follows, its cursor and its parking place. */
+export function relayStatementsOf({ name, into }: Consumer) {
   const own = <Row>(verb: string, text: string): Statement<Row> => statement<Row>(`${name}.${verb}`, text)
   return {
     // Every transaction older than this one has ended.
@@ -25,13 +14,6 @@ export function relayStatementsOf({ name, from, into }: Consumer) {
     // Newer than every transaction that has an id, because it draws one. The xmax of a snapshot would not do: it is one past the
     // newest that has *ended*, so a transaction that began last and still runs lies at or beyond it, and its events were lost.
     newestBegun: own<{ newest: string }>('newest_begun', `select pg_current_xact_id()::text as newest`),
-    // Payloads of unwanted types are not sent, but their ids are: a hole in the ids must mean an open or lost transaction.
-    read: own<OutboxRow>(
-      'read',
-      `select id, key, type, schema_version, case when type = any($2::text[]) then payload end as payload,
-              trace_id, rehearsal_id, occurred_at
-       from ${from}.outbox where id > $1 order by id limit $3`,
-    ),
     cursor: own<{ last_id: number }>(
       'cursor',
       `insert into ${into}.consumer (name) values ($1) on conflict (name) do update set name = excluded.name returning last_id`,

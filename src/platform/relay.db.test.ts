@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openTestDatabases, type TestDatabases } from '#test/databases.ts'
 import { untilTrue } from '#test/until.ts'
 import type { Consumer } from '#platform/consumer.ts'
-import { type Statement, statement } from '#platform/database.ts'
+import { openDatabases, type Statement, statement } from '#platform/database.ts'
 import type { DeliveredEvent } from '#platform/events.ts'
 import { currentContext } from '#platform/request-context.ts'
 import { openRelay, type Relay } from '#platform/relay.ts'
@@ -148,6 +148,41 @@ describe('delivery', () => {
     await drained(relays[0] as Relay, 'payments.two')
     for (const relay of relays) await relay.close()
     expect((await effectsOf('payments.two')).map(({ note }) => note)).toEqual(Array.from({ length: 20 }, (_, round) => `n${round}`))
+  })
+
+  test('what others are told is passed over without a transaction, and a process that has not passed it delivers nothing twice', async () => {
+    const type = 'test.rare'
+    const sent: string[] = []
+    const databases = openDatabases({
+      login: t.login,
+      clock: t.clock,
+      maxConnections: 4,
+      statementTimeoutMs: 30_000,
+      observe: (_context, _traffic, name) => void sent.push(name),
+    })
+    const relay = openRelay({ databases, consumers: [recorder('payments.rare', type)], pollMs: 10, log: quiet })
+    const admin = await t.admin('live')
+    const written = async () =>
+      (await admin.query<{ last_id: string }>(`select last_id from payments.consumer where name = 'payments.rare'`)).rows[0]?.last_id
+    await announce(type, ['first'])
+    relay.start()
+    await untilTrue(async () => (await effectsOf('payments.rare')).length === 1)
+    const before = await written()
+    const moves = () => sent.filter((name) => name === 'payments.rare.move').length
+    const movesBefore = moves()
+    await announce('test.of_others', ['a', 'b'])
+    const looks = sent.length
+    await untilTrue(() => sent.slice(looks).filter((name) => name === 'orders.read_outbox').length > 2)
+    expect([moves(), await written()]).toEqual([movesBefore, before])
+    // One that begins where the database says, before the two of others, and one that stands behind them.
+    const second = relayOf(recorder('payments.rare', type))
+    second.start()
+    await announce(type, ['second'])
+    await announce(type, ['third'])
+    await drained(relay, 'payments.rare')
+    await Promise.all([relay.close(), second.close()])
+    await databases.close()
+    expect((await effectsOf('payments.rare')).map(({ note }) => note)).toEqual(['first', 'second', 'third'])
   })
 
   test('a relay that dies before its commit leaves nothing behind, and the next one delivers', async () => {

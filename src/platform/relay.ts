@@ -5,7 +5,9 @@ import type { ContextName, Databases, Scope } from '#platform/database.ts'
 import type { DeliveredEvent } from '#platform/events.ts'
 import { GapWatch } from '#platform/gap-watch.ts'
 import { bothTraffics, runInContext, systemContext, type Traffic } from '#platform/request-context.ts'
-import { type OutboxRow, pruneStatement, relayStatementsOf } from '#platform/relay-sql.ts'
+import { OutboxReader, type OutboxRow } from '#platform/outbox-reader.ts'
+import { pruneOutboxes, relayScope } from '#platform/relay-prune.ts'
+import { relayStatementsOf } from '#platform/relay-sql.ts'
 import { isOperational } from '#platform/sql-retry.ts'
 import type { Traces } from '#platform/traces.ts'
 
@@ -44,10 +46,10 @@ export interface RelayOptions {
 const largestBatch = { prompt: 256, unhurried: 1_000 } as const
 /** Under load, batches start at least this far apart: fewer and larger ones carry the same events for less work. */
 const batchesApartMs = { prompt: 10, unhurried: 100 } as const
+/** How long a position may be ahead of the one that is written, ms, where nothing was taken on the way. */
+const passedUnwrittenMs = 5_000
 /** An unhurried consumer makes room for a rush no longer than this, counted from its oldest event. */
 const longestRoomMs = 60_000
-/** Deleted in one statement; 2,000 rows take a few milliseconds and no one waits longer for them. */
-const mostPrunedAtOnce = 2_000
 /** A batch that fails this often for reasons that should pass is taken apart. */
 const operationalFailuresMost = 5
 /** An event that throws for an unforeseen reason is tried this often alone before it is parked. */
@@ -58,8 +60,15 @@ class CursorMoved extends Error {
 }
 
 export function openRelay(options: RelayOptions): Relay {
+  const readers = new Map<string, OutboxReader>()
+  const readerOf = (from: ContextName, traffic: Traffic): OutboxReader => {
+    const key = `${from} ${traffic}`
+    const reader = readers.get(key) ?? new OutboxReader(options.databases, from, relayScope(traffic))
+    readers.set(key, reader)
+    return reader
+  }
   const loops = options.consumers.flatMap((consumer) =>
-    (options.traffics ?? bothTraffics).map((traffic) => new ConsumerLoop(consumer, traffic, options)),
+    (options.traffics ?? bothTraffics).map((traffic) => new ConsumerLoop(consumer, traffic, readerOf(consumer.from, traffic), options)),
   )
   const loopOf = (name: string, traffic: Traffic) => loops.find((loop) => loop.consumer.name === name && loop.traffic === traffic)
   return {
@@ -73,31 +82,14 @@ export function openRelay(options: RelayOptions): Relay {
       backlogOf(
         options.databases,
         loops.filter((loop) => loop.traffic === traffic).map(({ consumer }) => consumer),
-        { traffic, rehearsalId: traffic === 'shadow' ? 'relay' : null },
+        relayScope(traffic),
       ),
     async replayParked(name, traffic) {
       const loop = loopOf(name, traffic)
       if (loop === undefined) return { replayed: 0, stillParked: 0 }
       return loop.replayParked()
     },
-    async prune(traffic, most = 20_000) {
-      let pruned = 0
-      const scope: Scope = { traffic, rehearsalId: traffic === 'shadow' ? 'relay' : null }
-      for (const from of new Set(options.consumers.map((consumer) => consumer.from))) {
-        const readers = loops.filter((loop) => loop.traffic === traffic && loop.consumer.from === from)
-        const taken = Math.min(...(await Promise.all(readers.map((loop) => loop.storedCursor()))))
-        for (let left = most; left > 0; left -= mostPrunedAtOnce) {
-          // A rush has better uses for the disk; what is taken already can lie a while.
-          if (options.pressing?.() === true) break
-          const [row] = await options.databases
-            .of(from)
-            .write(scope, (context) => context.query(pruneStatement(from), [taken, Math.min(left, mostPrunedAtOnce)]))
-          pruned += row?.pruned ?? 0
-          if ((row?.pruned ?? 0) < mostPrunedAtOnce) break
-        }
-      }
-      return pruned
-    },
+    prune: (traffic, most = 20_000) => pruneOutboxes(options, traffic, most),
     async close() {
       await Promise.all(loops.map((loop) => loop.close()))
     },
@@ -111,7 +103,9 @@ class ConsumerLoop {
   readonly #options: RelayOptions
   readonly #gaps = new GapWatch()
   readonly #sql: ReturnType<typeof relayStatementsOf>
-  #cursor: number | undefined
+  readonly #reader: OutboxReader
+  /** Up to where it has looked, and up to where the database says so: between the two there is nothing that it wants. */
+  #position: { cursor: number; written: number; writtenAt: number } | undefined
   #parkedKeys: Set<string> | undefined
   #stopping = false
   #running: Promise<void> | undefined
@@ -123,9 +117,10 @@ class ConsumerLoop {
   /** When it last had nothing to do: no event that it has not seen is older. */
   #behindSince = performance.now()
 
-  constructor(consumer: Consumer, traffic: Traffic, options: RelayOptions) {
+  constructor(consumer: Consumer, traffic: Traffic, reader: OutboxReader, options: RelayOptions) {
     this.consumer = consumer
     this.traffic = traffic
+    this.#reader = reader
     this.#options = options
     this.#sql = relayStatementsOf(consumer)
   }
@@ -150,7 +145,7 @@ class ConsumerLoop {
     return this.consumer.priority ?? 'prompt'
   }
 
-  #scope(rehearsalId: string | null = this.traffic === 'shadow' ? 'relay' : null): Scope {
+  #scope(rehearsalId: string | null = relayScope(this.traffic).rehearsalId): Scope {
     return { traffic: this.traffic, rehearsalId }
   }
 
@@ -204,7 +199,7 @@ class ConsumerLoop {
   }
 
   #forget(): void {
-    this.#cursor = undefined
+    this.#position = undefined
     this.#parkedKeys = undefined
   }
 
@@ -222,15 +217,18 @@ class ConsumerLoop {
   async #deliverNext(): Promise<'delivered' | 'idle' | 'gap'> {
     const { consumer } = this
     const from = this.#options.databases.of(consumer.from)
-    this.#cursor ??= await this.storedCursor()
-    const cursor = this.#cursor
+    const position = (this.#position ??= this.#at(await this.storedCursor()))
+    const { cursor, written } = position
     const watching = this.#gaps.watching
     // The horizon is read before the rows: whatever is older than it has ended by the time the rows are read.
     const horizon = watching ? await from.read(this.#scope(), (context) => context.query(this.#sql.oldestRunning)) : []
     const most = consumer.largestBatch ?? largestBatch[this.#priority]
-    const rows = await from.read(this.#scope(), (context) => context.query(this.#sql.read, [cursor, consumer.types, most]))
+    const rows = await this.#reader.after(cursor, consumer.types, most)
     this.#full = rows.length === most
-    if (rows.length === 0) return 'idle'
+    if (rows.length === 0) {
+      await this.#pass(cursor)
+      return 'idle'
+    }
     const ready = this.#gaps.contiguous(
       cursor,
       rows.map((row) => row.id),
@@ -254,19 +252,37 @@ class ConsumerLoop {
     }
     if (tooNew > 0) {
       const until = wanted[tooNew]?.id ?? 0
-      await this.#take(cursor, until - 1, wanted.slice(0, tooNew))
-    } else await this.#take(cursor, last.id, wanted)
+      await this.#take(written, until - 1, wanted.slice(0, tooNew))
+    } else if (wanted.length === 0) await this.#pass(last.id)
+    else await this.#take(written, last.id, wanted)
     return 'delivered'
   }
 
+  #at(cursor: number): { cursor: number; written: number; writtenAt: number } {
+    return { cursor, written: cursor, writtenAt: performance.now() }
+  }
+
+  /**
+   * Events of others need no transaction to be passed over: who comes after a crash passes over them again. The position is written with the
+   * next batch, or some seconds later, for pruning waits for it.
+   */
+  async #pass(until: number): Promise<void> {
+    const position = this.#position
+    if (position === undefined) return
+    position.cursor = until
+    if (position.written === until || performance.now() - position.writtenAt < passedUnwrittenMs) return
+    await this.#commit(position.written, until, [], [])
+    this.#position = this.#at(until)
+  }
+
   /** A batch runs under one rehearsal id; the next one follows in the next batch. */
-  #oneRehearsal(rows: OutboxRow[]): OutboxRow[] {
+  #oneRehearsal(rows: readonly OutboxRow[]): readonly OutboxRow[] {
     const first = rows[0]
     const other = rows.findIndex((row) => row.rehearsal_id !== first?.rehearsal_id)
     return other === -1 ? rows : rows.slice(0, other)
   }
 
-  async #take(cursor: number, until: number, rows: readonly OutboxRow[]): Promise<void> {
+  async #take(written: number, until: number, rows: readonly OutboxRow[]): Promise<void> {
     const started = performance.now()
     const parked = await this.#loadParkedKeys()
     const events = rows.map((row) => this.#eventOf(row))
@@ -274,34 +290,34 @@ class ConsumerLoop {
     const held = parked.size === 0 ? [] : events.filter((event) => parked.has(event.key))
     try {
       await this.#commit(
-        cursor,
+        written,
         until,
         clear,
         held.map((event) => ({ event, error: 'an earlier event of this key is parked' })),
       )
-      this.#cursor = until
+      this.#position = this.#at(until)
       this.#operationalFailures = 0
     } catch (error) {
       // What fails again and again for a passing reason does not pass: one by one, what is sound goes on and the rest is found.
       this.#operationalFailures = isOperational(error) ? this.#operationalFailures + 1 : 0
       if (error instanceof CursorMoved || (isOperational(error) && this.#operationalFailures < operationalFailuresMost)) throw error
       this.#options.log.warn({ err: error, ...this.#about(events[0]), events: clear.length }, 'batch failed; its events run one by one')
-      await this.#oneByOne(cursor, until, events)
+      await this.#oneByOne(written, until, events)
     }
     this.#options.observe?.(this.consumer.name, this.traffic, rows.length, (performance.now() - started) / 1000)
   }
 
-  async #oneByOne(cursor: number, until: number, events: readonly DeliveredEvent[]): Promise<void> {
-    let at = cursor
+  async #oneByOne(written: number, until: number, events: readonly DeliveredEvent[]): Promise<void> {
+    let at = written
     for (const event of events) {
       const parked = await this.#loadParkedKeys()
       if (parked.has(event.key)) await this.#commit(at, event.id, [], [{ event, error: 'an earlier event of this key is parked' }])
       else await this.#alone(at, event)
       at = event.id
-      this.#cursor = at
+      this.#position = this.#at(at)
     }
     if (at < until) await this.#commit(at, until, [], [])
-    this.#cursor = until
+    this.#position = this.#at(until)
   }
 
   async #alone(at: number, event: DeliveredEvent): Promise<void> {
