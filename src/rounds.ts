@@ -102,9 +102,10 @@ export function defineJobs(jobs: Jobs, house: Housekeeping): void {
   })
 }
 
+// Ms between the starts of two. They are no multiples of each other: all at the same tenth of a second are a stall for whoever calls then.
 const houseRounds: Readonly<Record<string, number>> = {
   'messaging.send_webhooks': 1_000,
-  'outbox.prune': 10_000,
+  'outbox.prune': 9_700,
   'commands.prune': 3_600_000,
   'idempotency.prune': 3_600_000,
 }
@@ -121,12 +122,12 @@ export async function startRounds(jobs: Jobs): Promise<void> {
   // All at once: a server that is started again in a rush shares its loop with callers who have waited, and each turn takes long.
   await Promise.all([
     ...Object.entries({ ...houseRounds, ...trackRounds }).map(([name, everyMs]) => jobs.every(name, everyMs)),
-    jobs.every('payments.sweep', 2_000),
+    jobs.every('payments.sweep', 1_900),
     jobs.every('orders.confirm', 3_600_000),
-    jobs.every('fulfilment.expire_holds', 10_000),
-    jobs.every('fulfilment.watch_promises', 30_000),
-    jobs.every('routing.expire_holds', 10_000),
+    jobs.every('fulfilment.expire_holds', 10_300),
+    jobs.every('fulfilment.watch_promises', 31_000),
+    jobs.every('routing.expire_holds', 11_300),
     jobs.every('routing.open_days', 3_600_000),
-    jobs.every('routing.work_runs', 2_000),
+    jobs.every('routing.work_runs', 2_300),
   ])
 }

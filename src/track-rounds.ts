@@ -9,9 +9,9 @@ import type { TrackWatch } from './track-watch.ts'
 
 export const trackRounds: Readonly<Record<string, number>> = {
   'tracking.open_months': 3_600_000,
-  'tracking.watch': 30_000,
+  'tracking.watch': 5_300,
   'tracking.fit_arrivals': 86_400_000,
-  'tracking.read_carriers': 5_000,
+  'tracking.read_carriers': 4_700,
   'tracking.prune_carriers': 3_600_000,
   'tracking.prune_streams': 3_600_000,
   'tracking.archive_months': 3_600_000,

@@ -9,7 +9,7 @@ import type { Tracking } from '#tracking'
 
 /** Holds tracking against its own facts, and against orders and fulfilment where there are any, a page at a time for ever. */
 export interface TrackWatch {
-  /** One page of each; a job runs it every half minute. */
+  /** A little of each; a job runs it every few seconds. */
   round(scope: Scope): Promise<void>
 }
 
@@ -24,8 +24,8 @@ export interface TrackWatchOptions {
   readonly log: { warn(facts: object, message: string): void }
 }
 
-/** A round goes by slices, with a pause for callers between them: at once, two thousand orders were a stall of a tenth of a second. */
-const slice = { orders: 200, mostARound: 10, pauseMs: 50 } as const
+/** A round goes by slices, with a pause for callers between them: two hundred orders at once were 50 ms for whoever called meanwhile. */
+const slice = { shipments: 50, orders: 50, mostARound: 6, pauseMs: 150 } as const
 /** A difference is drift when it is still there after this: before, the event that mends it may be on its way. */
 const driftAfterMs = 120_000
 /** Orders that differ and are looked at again in each round. */
@@ -80,7 +80,7 @@ export function openTrackWatch({ databases, tracking, relay, metrics, goods, now
 
   const projections = async (scope: Scope, state: Watched): Promise<void> => {
     // A survey sees one instant: what differs in it is wrong, not late.
-    const page = await databases.of('tracking').survey(scope, (context) => tracking.comparePage(context, state.shipments))
+    const page = await databases.of('tracking').survey(scope, (context) => tracking.comparePage(context, state.shipments, slice.shipments))
     for (const id of state.unequal) if (id > state.shipments && id <= (page.next ?? Number.MAX_SAFE_INTEGER)) state.unequal.delete(id)
     const wrong = [...new Set([...page.unequal, ...page.otherState])]
     for (const id of wrong) state.unequal.add(id)

@@ -66,10 +66,13 @@ const settingsForOurLoad: Readonly<Record<string, string>> = {
   // once are kept for the next one.
   min_wal_size: '1GB',
   checkpoint_timeout: '15min',
-  // Outbox and state rows are updated and deleted all the time: vacuum small and often instead of late and long.
-  autovacuum_naptime: '10s',
+  // Outbox and state rows are updated and deleted all the time: vacuum small and often instead of late and long. Not too often: whatever a
+  // vacuum or an analyse has visited is planned again by every connection, and twenty small tables every ten seconds were a stall each time.
+  autovacuum_naptime: '30s',
   autovacuum_vacuum_scale_factor: '0.05',
   autovacuum_analyze_scale_factor: '0.05',
+  autovacuum_vacuum_threshold: '5000',
+  autovacuum_analyze_threshold: '20000',
   autovacuum_vacuum_cost_limit: '2000',
   idle_in_transaction_session_timeout: '5min',
   timezone: 'UTC',

@@ -126,7 +126,7 @@ export function openTracking({ carriers, inherited, archive = noArchive }: Track
         dropMonth(context, month, into),
     },
     /** A page of shipments against their facts; in a survey. */
-    comparePage: (context: ReadContext, after: number) => comparePage(context, after),
+    comparePage: (context: ReadContext, after: number, most?: number) => comparePage(context, after, most),
     /** The same, and what differs is made anew from its facts. */
     rebuildPage: (context: WriteContext, after: number) => rebuildPage(context, after),
     check: (context: ReadContext) => checkTracking(context),

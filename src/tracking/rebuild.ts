@@ -19,8 +19,8 @@ export interface ComparedPage {
 const pageSize = 250
 
 /** Folds a page of shipments from all their facts. It must see one instant, as in a survey. */
-export async function comparePage(context: ReadContext, after: number): Promise<ComparedPage> {
-  const page = await shipmentPage(context, after, pageSize)
+export async function comparePage(context: ReadContext, after: number, most = pageSize): Promise<ComparedPage> {
+  const page = await shipmentPage(context, after, most)
   const folded = await foldShipments(
     context,
     page.map((shipment) => shipment.shipmentId),
@@ -30,7 +30,7 @@ export async function comparePage(context: ReadContext, after: number): Promise<
     checked: page.length,
     unequal: unequal.map(({ shipmentId }) => shipmentId),
     otherState: page.filter(({ state, standing }) => state !== standing.state).map(({ shipmentId }) => shipmentId),
-    next: page.length < pageSize ? null : (page.at(-1)?.shipmentId ?? null),
+    next: page.length < most ? null : (page.at(-1)?.shipmentId ?? null),
   }
 }
 
