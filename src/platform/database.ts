@@ -4,6 +4,7 @@ import { invariant } from '#kernel/outcome.ts'
 import type { Clock } from '#kernel/time.ts'
 import type { Cache, Versioned } from '#platform/cache.ts'
 import type { NewEvent } from '#platform/events.ts'
+import { ask } from '#platform/prepared-query.ts'
 import { currentContext, type Traffic } from '#platform/request-context.ts'
 import { retryRuleOf } from '#platform/sql-retry.ts'
 import { parametersOf, parseInstant } from '#platform/sql-arrays.ts'
@@ -184,7 +185,7 @@ export function openDatabases(options: DatabasesOptions): Databases {
     parameters: readonly unknown[],
   ): Promise<Row[]> => {
     const started = performance.now()
-    const result = await target.query({ name, text, values: parametersOf(parameters) })
+    const result = await ask(target, { name, text, values: parametersOf(parameters) })
     options.observe?.(at.context, at.traffic, name, (performance.now() - started) / 1000)
     return result.rows as Row[]
   }

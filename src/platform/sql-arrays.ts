@@ -2,8 +2,18 @@
  * Parameters as PostgreSQL reads them. Our statements take their columns as arrays, up to a thousand elements each, and
  * pg's own conversion (two regular expressions an element) was the largest single piece of our processor time.
  */
-export function parametersOf(values: readonly unknown[]): unknown[] {
-  return values.map((value) => (Array.isArray(value) ? arrayLiteral(value) : value))
+export function parametersOf(values: readonly unknown[]): (string | Buffer | null)[] {
+  return values.map(parameterOf)
+}
+
+function parameterOf(value: unknown): string | Buffer | null {
+  if (typeof value === 'string') return value
+  if (value === null || value === undefined) return null
+  if (Array.isArray(value)) return arrayLiteral(value)
+  if (value instanceof Date) return value.toISOString()
+  if (Buffer.isBuffer(value)) return value
+  // Numbers and truth as they are written in JSON; what is not finite, NaN or an infinity, PostgreSQL reads by these names too.
+  return typeof value === 'number' || typeof value === 'bigint' ? value.toString() : JSON.stringify(value)
 }
 
 /**

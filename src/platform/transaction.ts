@@ -2,6 +2,7 @@ import type pg from 'pg'
 import { type ContextName, type Statement, uncached, type WriteContext } from '#platform/database.ts'
 import type { NewEvent } from '#platform/events.ts'
 import { appendOf } from '#platform/outbox.ts'
+import { ask, type PreparedStatement } from '#platform/prepared-query.ts'
 import type { Traffic } from '#platform/request-context.ts'
 import { parametersOf } from '#platform/sql-arrays.ts'
 
@@ -21,13 +22,11 @@ export class Session {
     this.#observe = observe
   }
 
-  async send<Row extends pg.QueryResultRow>(
-    query: string | { name: string; text: string; values: unknown[] },
-  ): Promise<pg.QueryResult<Row>> {
+  async send<Row extends pg.QueryResultRow>(query: string | PreparedStatement): Promise<pg.QueryResult<Row>> {
     this.#cork()
     const started = performance.now()
     try {
-      const result = await asked<Row>(this.#client, query)
+      const result = await ask<Row>(this.#client, query)
       if (typeof query !== 'string') this.#observe(query.name, (performance.now() - started) / 1000)
       return result
     } catch (error) {
@@ -59,20 +58,6 @@ export class Session {
     })
   }
 }
-
-/**
- * pg's own promise is settled by a function that it writes to a property of the query, and V8 puts functions written so into the old
- * generation at once. Through it every row outlived its reader until the next full collection, and those came every six seconds. A
- * function that is passed as an argument is young like the rest.
- */
-const asked = <Row extends pg.QueryResultRow>(
-  client: pg.PoolClient,
-  query: string | { name: string; text: string; values: unknown[] },
-): Promise<pg.QueryResult<Row>> =>
-  new Promise((resolve, reject) => {
-    const done = (error: Error | null, result: pg.QueryResult<Row>): void => (error ? reject(error) : resolve(result))
-    client.query<Row>(query as pg.QueryConfig, done)
-  })
 
 interface Finished<T> {
   readonly value: T
