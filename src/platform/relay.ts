@@ -217,7 +217,7 @@ class ConsumerLoop {
   async #deliverNext(): Promise<'delivered' | 'idle' | 'gap'> {
     const { consumer } = this
     const from = this.#options.databases.of(consumer.from)
-    const position = (this.#position ??= this.#at(await this.storedCursor()))
+    const position = (this.#position ??= this.#at(await this.#storedCursor()))
     const { cursor, written } = position
     const watching = this.#gaps.watching
     // The horizon is read before the rows: whatever is older than it has ended by the time the rows are read.
@@ -398,7 +398,7 @@ class ConsumerLoop {
     }
   }
 
-  async storedCursor(): Promise<number> {
+  async #storedCursor(): Promise<number> {
     const into = this.#options.databases.of(this.consumer.into)
     const [row] = await into.write(this.#scope(), (context) => context.query(this.#sql.cursor, [this.consumer.name]), { repeatable: true })
     return row?.last_id ?? 0
