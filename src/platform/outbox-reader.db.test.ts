@@ -39,6 +39,9 @@ test('who asks in one turn is answered by one statement, with the rows behind it
   expect(two?.map(({ payload }) => payload)).toEqual([{ n: 0 }, { n: 1 }])
   expect([behind?.length, behind?.[0]?.id, behind?.[1]?.payload]).toEqual([256, start + 11, { n: 11 }])
   expect([far?.length, far?.[0]?.id, far?.[0]?.payload, far?.[1]?.payload]).toEqual([50, start + 451, null, { n: 451 }])
+  // Whoever stands behind the lowest gets as much as it wants all the same: a batch that is not full would pass for the end of a backlog.
+  const [, later] = await Promise.all([reader.after(start, [], 100), reader.after(start + 50, [], 100)])
+  expect([later?.length, later?.at(-1)?.id]).toEqual([100, start + 150])
   await databases.close()
 })
 

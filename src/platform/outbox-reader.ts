@@ -70,7 +70,8 @@ export class OutboxReader {
   async #answer(lowest: number, asks: readonly Ask[]): Promise<void> {
     try {
       const types = [...new Set(asks.flatMap((ask) => ask.types))]
-      const most = Math.max(...asks.map((ask) => ask.most))
+      // Between the lowest place and an asker's own lie at most as many rows as ids.
+      const most = Math.max(...asks.map((ask) => ask.cursor - lowest + ask.most))
       const rows = await this.#databases.of(this.#from).read(this.#scope, (context) => context.query(this.#read, [lowest, types, most]))
       for (const ask of asks) ask.answer((ask.cursor === lowest ? rows : rows.filter(({ id }) => id > ask.cursor)).slice(0, ask.most))
     } catch (error) {
