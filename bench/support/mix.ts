@@ -194,8 +194,8 @@ export function openMix(house: BenchHouse, past: Past, places: MixPlaces, seed: 
         own.push(number)
         if (own.length > 5_000) own.shift()
       } else if (kind === 'waybills that wait' && status === 200) {
-        for (const { waybillId } of (JSON.parse(body) as { waybills: { waybillId: number }[] }).waybills)
-          if (!open.has(waybillId)) open.set(waybillId, 0)
+        // Half a megabyte: read as text, for whoever parses it here is not there for the other answers.
+        for (const [, waybillId] of body.matchAll(/\{"waybillId":(\d+)/g)) if (!open.has(Number(waybillId))) open.set(Number(waybillId), 0)
       }
     },
   }

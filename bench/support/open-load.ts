@@ -60,6 +60,8 @@ export async function driveOpen(options: OpenLoadOptions): Promise<OpenLoadResul
     else connection.send(call)
   }
   const answered = (connection: Connection, call: Call, status: number, body: string): void => {
+    // Before anything is made of the answer here: that is not what a caller waits for.
+    const tookMs = performance.now() - call.dueMs
     unanswered -= 1
     if (status >= 400 || status === 0) {
       errors += 1
@@ -70,8 +72,8 @@ export async function driveOpen(options: OpenLoadOptions): Promise<OpenLoadResul
     if (call.dueMs >= measureFrom && call.dueMs < endAt) {
       measured += 1
       const of = times.get(call.kind)
-      if (of === undefined) times.set(call.kind, [performance.now() - call.dueMs])
-      else of.push(performance.now() - call.dueMs)
+      if (of === undefined) times.set(call.kind, [tookMs])
+      else of.push(tookMs)
     }
     if (status === 0) open -= 1
     else take(connection)
@@ -132,7 +134,9 @@ function openConnection(
 ): void {
   const socket: Socket = connect({ host, port, noDelay: true })
   let call: Call | undefined
-  let pending: Buffer = Buffer.alloc(0)
+  const chunks: Buffer[] = []
+  let missing = 0
+  let status = 0
   const connection: Connection = {
     isOpen: () => !socket.destroyed && socket.writable,
     send(next) {
@@ -141,22 +145,29 @@ function openConnection(
     },
     close: () => socket.destroy(),
   }
-  const end = (status: number, body: string): void => {
+  const end = (answer: number, body: string): void => {
     const done = call
     call = undefined
-    if (done !== undefined) answered(connection, done, status, body)
+    if (done !== undefined) answered(connection, done, answer, body)
   }
   socket.on('connect', () => ready(connection))
   socket.on('data', (chunk: Buffer) => {
-    pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk])
-    const headEnd = pending.indexOf('\r\n\r\n')
-    if (headEnd === -1) return
-    const head = pending.toString('latin1', 0, headEnd)
-    const length = Number.parseInt(/content-length: (\d+)/.exec(head)?.[1] ?? '0', 10)
-    if (pending.length < headEnd + 4 + length) return
-    const body = pending.toString('utf8', headEnd + 4, headEnd + 4 + length)
-    pending = Buffer.alloc(0)
-    end(Number(head.slice(9, 12)), body)
+    chunks.push(chunk)
+    if (status === 0) {
+      const first = chunks.length === 1 ? chunk : Buffer.concat(chunks)
+      const headEnd = first.indexOf('\r\n\r\n')
+      if (headEnd === -1) return
+      const head = first.toString('latin1', 0, headEnd)
+      status = Number(head.slice(9, 12))
+      chunks.splice(0, chunks.length, first.subarray(headEnd + 4))
+      missing = Number.parseInt(/content-length: (\d+)/.exec(head)?.[1] ?? '0', 10) - first.length + headEnd + 4
+    } else missing -= chunk.length
+    if (missing > 0) return
+    const body = (chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)).toString()
+    const answer = status
+    chunks.length = 0
+    status = 0
+    end(answer, body)
   })
   socket.on('error', () => end(0, ''))
   socket.on('close', () => end(0, ''))
