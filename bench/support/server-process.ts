@@ -15,7 +15,7 @@ import { type Engines, openEngines } from '../../src/engines.ts'
  * The flags of `npm start`. V8 lets a heap grow by what it may become: told 384 MB, a server of 290 MB did the same work in
  * 200.
  */
-const asStarted = ['--max-semi-space-size=24', '--max-old-space-size=384']
+const asStarted = ['--max-semi-space-size=24', '--max-old-space-size=384', '--no-allocation-site-pretenuring']
 
 const silent = {
   info: () => undefined,

@@ -13,8 +13,11 @@ export const benchVerb: Verb = {
   run(words) {
     const [name, ...rest] = words
     if (name === undefined || !names().includes(name)) throw new UsageError(`bench needs one of these names: ${names().join(', ')}`)
-    // A process of its own: a benchmark must not share its heap and its event loop with the command line.
-    const child = spawn(process.execPath, [join(folder, `${name}.bench.ts`), ...rest], { stdio: 'inherit' })
+    // A process of its own: a benchmark must not share its heap and its event loop with the command line. With the server's flag: a full collection
+    // of whoever measures is a wait that the server is blamed for.
+    const child = spawn(process.execPath, ['--no-allocation-site-pretenuring', join(folder, `${name}.bench.ts`), ...rest], {
+      stdio: 'inherit',
+    })
     return new Promise((resolve, reject) => {
       child.once('error', reject)
       child.once('exit', (code) => resolve(code ?? 1))
