@@ -45,7 +45,9 @@ export interface RelayOptions {
 
 const largestBatch = { prompt: 256, unhurried: 1_000 } as const
 /** Under load, batches start at least this far apart: fewer and larger ones carry the same events for less work. */
-const batchesApartMs = { prompt: 10, unhurried: 100 } as const
+const batchesApartMs = { prompt: 10, unhurried: 250 } as const
+/** The same behind a full batch, which shows a backlog: what a consumer would wait for to gather is there already. */
+const fullBatchesApartMs = { prompt: 10, unhurried: 100 } as const
 /** How long a position may be ahead of the one that is written, ms, where nothing was taken on the way. */
 const passedUnwrittenMs = 5_000
 /** An unhurried consumer makes room for a rush no longer than this, counted from its oldest event. */
@@ -183,8 +185,7 @@ class ConsumerLoop {
   }
 
   async #rest(started: number): Promise<void> {
-    // A full batch shows a backlog: what a consumer would wait for to gather is there already.
-    const apartMs = this.#full ? batchesApartMs[this.#priority] : (this.consumer.batchesApartMs ?? batchesApartMs[this.#priority])
+    const apartMs = this.#full ? fullBatchesApartMs[this.#priority] : (this.consumer.batchesApartMs ?? batchesApartMs[this.#priority])
     const leftMs = started + apartMs - performance.now()
     if (leftMs >= 1 && !this.#stopping) await delay(leftMs, undefined, { signal: this.#closing.signal }).catch(() => undefined)
   }
