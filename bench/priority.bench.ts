@@ -97,7 +97,7 @@ try {
   const admin = new pg.Client(house.engines.server.admin('live'))
   await admin.connect()
   const { rows } = await admin.query<{ moves: number; twice: number }>(
-    `select count(*)::int as moves, (count(*) - count(distinct (root, to_states[1])))::int as twice from fulfilment.change where cause = 'waybills.update' and actor = 'key:bench'`,
+    `select count(*)::int as moves, (count(*) - count(distinct (root, to_state)))::int as twice from fulfilment.change_log where cause = 'waybills.update' and actor = 'key:bench' and position = 1`,
   )
   await admin.end()
   const median = (values: readonly number[]): number => values.toSorted((x, y) => x - y)[Math.floor(values.length / 2)] ?? 0

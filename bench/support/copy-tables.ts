@@ -48,7 +48,7 @@ const waybillTables: Table[] = [
     columns: { id: 'waybill', order_id: 'order', order_number: 'number', slot_date: 'day', route_id: 'route', origin_id: 'waybill' },
     numberOf: 'order_id',
   },
-  { name: 'fulfilment.change', columns: { id: 'serial', root: 'waybill', entities: 'waybills' } },
+  { name: 'fulfilment.change', columns: { id: 'serial', root: 'waybill' } },
   {
     name: 'routing.assignment',
     columns: { waybill_id: 'waybill', order_id: 'order', asked_date: 'day', date: 'day', quota_id: 'quota', route_id: 'route' },

@@ -4,6 +4,7 @@ import { statement } from '#platform/database.ts'
 import { openTestDatabases, type TestDatabases } from '#test/databases.ts'
 import { type CreateWaybills, openFulfilment, type PaidSection, waybillStates } from './index.ts'
 import { phaseOf } from './lifecycle.ts'
+import { historyOf } from './waybill-writer.ts'
 
 let t: TestDatabases
 const fulfilment = openFulfilment()
@@ -87,6 +88,35 @@ describe('fulfilment on a database', () => {
       'acknowledged>picked',
     ])
     expect((await eventsOf([dry])).at(-1)?.payload).toMatchObject({ from: 'routed', to: 'picked', via: ['released', 'acknowledged'] })
+  })
+
+  it('reads lines of history as versions before 0009 wrote them, which may go on while a new one is rolled out, and those that no index holds', async () => {
+    const [dry] = await created()
+    // Longer than an entry of an index can be, and of no pattern that would make it short.
+    const reason = Array.from({ length: 3_000 }, (_, at) => String.fromCodePoint(0x4e00 + ((at * 7919) % 9_973))).join('')
+    await write((context) => fulfilment.holdWaybills(context, [{ waybillId: dry, kind: 'address_unclear', owner: 'cs', reason, ...who }]))
+    const admin = await t.admin('live')
+    await admin.query(
+      `insert into fulfilment.change (root, levels, entities, from_states, to_states, cause, command_id, actor, traffic, occurred_at)
+       values ($1::bigint, '{waybill,waybill}', array[$1::text, $1::text], '{created,routed}', '{routed,cancelled}', 'as before', 'c', 'a', 'live', now())`,
+      [dry],
+    )
+    const steps = [
+      ['waybill', '', 'created'],
+      ['hold', 'free', 'address_unclear of cs'],
+      ['waybill', 'created', 'routed'],
+      ['waybill', 'routed', 'cancelled'],
+    ]
+    const history = (await t.databases.of('fulfilment').read(t.live, (read) => historyOf(read, [dry]))).get(dry) ?? []
+    expect(history.map(({ level, from, to }) => [level, from, to])).toEqual(steps)
+    expect(history[1]?.cause).toContain(reason)
+    expect(history[3]).toMatchObject({ cause: 'as before', actor: 'a', at: expect.any(Date) })
+    const { rows } = await admin.query<{ entity: string; step: string[] }>(
+      'select entity, array[level, from_state, to_state] as step from fulfilment.change_log where root = $1 order by sequence, position',
+      [dry],
+    )
+    expect(rows).toEqual(steps.map((step) => ({ entity: String(dry), step })))
+    await admin.query(`update fulfilment.waybill set state = 'cancelled', version = version + 1 where id = $1`, [dry])
   })
 
   it('answers each command of a batch by itself, on what the one before it left', async () => {

@@ -70,14 +70,7 @@ const get = query({
     return ids.map((waybillId) => {
       const waybill = waybills.get(waybillId)
       if (waybill === undefined) return unknownWaybill(waybillId)
-      const history = (histories.get(waybillId) ?? []).map((row) => ({
-        level: row.level,
-        from: row.from_state,
-        to: row.to_state,
-        cause: row.cause,
-        actor: row.actor,
-        at: row.occurred_at.toISOString(),
-      }))
+      const history = (histories.get(waybillId) ?? []).map(({ at, ...step }) => ({ ...step, at: at.toISOString() }))
       const held = (holds.get(waybillId) ?? []).map(({ kind, owner, reason, heldAt, expiresAt, expiredAt }) => ({
         kind,
         owner,

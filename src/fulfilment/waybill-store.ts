@@ -161,8 +161,8 @@ const insertNew = statement<BornRow>(
      select born.id, asked.position, asked.cause, asked.command_id, asked.actor
      from born join asked using (order_id, section_no, sku_type, merchant, purpose, part)
    ), logged as (
-     insert into fulfilment.change (root, levels, entities, from_states, to_states, cause, command_id, actor, traffic, rehearsal_id, occurred_at)
-     select id, '{waybill}', array[id::text], '{""}', '{created}', cause, command_id, actor, $17, $18, $16 from known
+     insert into fulfilment.change (root, level, states, cause, command_id, actor, traffic, rehearsal_id, occurred_at)
+     select id, 'waybill', '{"",created}', cause, command_id, actor, $17, $18, $16 from known
    )
    select id, position::int from known order by position`,
 )

@@ -76,11 +76,10 @@ const setReady = statement<{ updated: number }>(
 
 const insertChanges = statement(
   'fulfilment.insert_changes',
-  `insert into fulfilment.change (root, levels, entities, from_states, to_states, cause, command_id, actor, traffic, rehearsal_id, occurred_at)
-   select root, array_fill(level, array[steps]), array_fill(root::text, array[steps]), from_states::text[], to_states::text[], cause,
-     command_id, actor, $9, $10, $11
-   from unnest($1::bigint[], $2::text[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
-     with ordinality as change (root, level, steps, from_states, to_states, cause, command_id, actor, position)
+  `insert into fulfilment.change (root, level, states, cause, command_id, actor, traffic, rehearsal_id, occurred_at)
+   select root, level, states::text[], cause, command_id, actor, $7, $8, $9
+   from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+     with ordinality as change (root, level, states, cause, command_id, actor, position)
    order by position`,
 )
 
@@ -196,9 +195,7 @@ export function deferChanges(context: WriteContext, changes: readonly WaybillCha
   context.defer(insertChanges, [
     changes.map(({ waybillId }) => waybillId),
     changes.map(({ level }) => level),
-    changes.map(({ values }) => values.length - 1),
-    changes.map(({ values }) => literal(values.slice(0, -1))),
-    changes.map(({ values }) => literal(values.slice(1))),
+    changes.map(({ values }) => literal(values)),
     changes.map(({ cause }) => cause),
     changes.map(({ commandId }) => commandId),
     changes.map(({ actor }) => actor),
@@ -214,24 +211,46 @@ export const walkOf = (from: WaybillState, steps: readonly WaybillState[]): Pick
   values: [from, ...steps],
 })
 
-interface ChangeLogRow {
+interface HistoryRow {
   root: number
   level: ChangeLevel
-  from_state: string
-  to_state: string
+  states: string[]
   cause: string
   actor: string
   occurred_at: Date
 }
 
-const selectHistory = statement<ChangeLogRow>(
+/** The conditions are those of two indexes: nearly all lines are read from the first without their rows. */
+const selectHistory = statement<HistoryRow>(
   'fulfilment.history',
-  `select root, level, from_state, to_state, cause, actor, occurred_at from fulfilment.change_log
-   where root = any($1::bigint[]) order by sequence, position`,
+  `select root, level, states, cause, actor, occurred_at from (
+     select id, root, level, states, cause, actor, occurred_at from fulfilment.change
+     where root = any($1::bigint[]) and level = 'waybill' and octet_length(cause) < 1200
+     union all
+     select id, root, coalesce(level, levels[1]), coalesce(states, from_states[1:1] || to_states), cause, actor, occurred_at from fulfilment.change
+     where root = any($1::bigint[]) and (level is null or level <> 'waybill' or octet_length(cause) >= 1200)
+   ) as line
+   order by id`,
 )
 
-export async function historyOf(context: ReadContext, waybillIds: readonly number[]): Promise<Map<number, ChangeLogRow[]>> {
-  const found = new Map<number, ChangeLogRow[]>(waybillIds.map((waybillId) => [waybillId, []]))
-  for (const row of await context.query(selectHistory, [waybillIds])) found.get(row.root)?.push(row)
+export interface HistoryStep {
+  readonly level: ChangeLevel
+  readonly from: string
+  readonly to: string
+  readonly cause: string
+  readonly actor: string
+  readonly at: Date
+}
+
+/** What happened to waybills, step by step, by id. */
+export async function historyOf(context: ReadContext, waybillIds: readonly number[]): Promise<Map<number, HistoryStep[]>> {
+  const found = new Map<number, HistoryStep[]>(waybillIds.map((waybillId) => [waybillId, []]))
+  for (const { root, level, states, cause, actor, occurred_at: at } of await context.query(selectHistory, [waybillIds])) {
+    let from = states[0] ?? ''
+    for (const to of states.slice(1)) {
+      found.get(root)?.push({ level, from, to, cause, actor, at })
+      from = to
+    }
+  }
   return found
 }
