@@ -8,7 +8,7 @@ import { settlePlaces } from './support/mix-places.ts'
 import { driveOpen, type OpenLoadResult } from './support/open-load.ts'
 import { postgresCpuSeconds } from './support/postgres-cpu.ts'
 import { numberFlag, printReport } from './support/report.ts'
-import { readMetrics, statementsBetween } from './support/server-metrics.ts'
+import { readDeepestQueue, readMetrics, statementsBetween } from './support/server-metrics.ts'
 import { openBenchHouse, startServer } from './support/server-process.ts'
 import { noteSlowStatements } from './support/slow-statements.ts'
 
@@ -63,7 +63,7 @@ try {
   const disk = probeDisk(house.config.dataDir)
   const before = { metrics: await readMetrics(url), cpu: cpuNow(), at: performance.now() }
   let deepest = 0
-  const watching = setInterval(() => void readMetrics(url).then(({ deepestQueue }) => (deepest = Math.max(deepest, deepestQueue))), 5_000)
+  const watching = setInterval(() => void readDeepestQueue(url).then((queue) => (deepest = Math.max(deepest, queue))), 5_000)
   const ordinaryLoad = await drive(ordinary, seconds, 1)
   clearInterval(watching)
   const cpuShare = (cpuNow() - before.cpu) / ((performance.now() - before.at) / 1000) / 2

@@ -30,6 +30,12 @@ export async function readMetrics(url: string): Promise<Reading> {
   return { statements, deepestQueue, cache }
 }
 
+/** The deepest queue alone, for looks during a measurement: whoever reads thousands of lines has no time for the answers it measures. */
+export async function readDeepestQueue(url: string): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text()
+  return Math.max(0, ...Array.from(text.matchAll(/^throughline_outbox_waiting\{.*\} (\d+)$/gm), ([, waiting]) => Number(waiting)))
+}
+
 /** The 99th percentile of each statement between two readings, ms, interpolated within its bucket; those called too seldom are left out. */
 export function statementsBetween(before: Reading, after: Reading, callsLeast = 200): { name: string; calls: number; p99Ms: number }[] {
   return [...after.statements]

@@ -14,7 +14,7 @@ alter table fulfilment.change alter column from_states drop not null;
 -- squawk-ignore ban-drop-not-null
 alter table fulfilment.change alter column to_states drop not null;
 alter table fulfilment.change add constraint change_told_once
-  check (num_nonnulls(states, to_states) = 1 and num_nonnulls(level, levels) = 1 and (states is null or cardinality(states) >= 2)) not valid;
+  check (num_nonnulls(states, to_states) = 1 and (states is null) = (level is null) and (states is null or cardinality(states) >= 2)) not valid;
 comment on column fulfilment.change.states is 'what it was, then what it became, step by step; the first is empty at its birth';
 
 create or replace view fulfilment.change_log as

@@ -13,7 +13,8 @@ const laws: readonly { law: string; sql: string }[] = [
     law: 'the state of a waybill is the last one in its history',
     sql: `select waybill.id from fulfilment.waybill
           left join (
-            select distinct on (root) root, to_state as state from fulfilment.change_log where level = 'waybill' order by root, sequence desc, position desc
+            select distinct on (root) root, coalesce(states[cardinality(states)], to_states[cardinality(to_states)]) as state from fulfilment.change
+            where coalesce(level, levels[1]) = 'waybill' order by root, id desc
           ) as last on last.root = waybill.id
           where last.state is distinct from waybill.state`,
   },

@@ -94,29 +94,43 @@ describe('fulfilment on a database', () => {
     const [dry] = await created()
     // Longer than an entry of an index can be, and of no pattern that would make it short.
     const reason = Array.from({ length: 3_000 }, (_, at) => String.fromCodePoint(0x4e00 + ((at * 7919) % 9_973))).join('')
-    await write((context) => fulfilment.holdWaybills(context, [{ waybillId: dry, kind: 'address_unclear', owner: 'cs', reason, ...who }]))
+    const held = { waybillId: dry, kind: 'address_unclear', owner: 'cs', ...who } as const
+    await write((context) => fulfilment.holdWaybills(context, [{ ...held, reason }]))
     const admin = await t.admin('live')
     await admin.query(
       `insert into fulfilment.change (root, levels, entities, from_states, to_states, cause, command_id, actor, traffic, occurred_at)
-       values ($1::bigint, '{waybill,waybill}', array[$1::text, $1::text], '{created,routed}', '{routed,cancelled}', 'as before', 'c', 'a', 'live', now())`,
+       values ($1::bigint, '{waybill,waybill}', array[$1::text, $1::text], '{created,routed}', '{routed,created}', 'as before', 'c', 'a', 'live', now())`,
       [dry],
     )
+    // Causes of a waybill's own steps beside the bound of the index, and far above it.
+    await admin.query(
+      `insert into fulfilment.change (root, level, states, cause, command_id, actor, traffic, occurred_at)
+       select $1, 'waybill', '{created,routed,created}', repeat('x', bytes), 'c', 'a', 'live', now() from unnest('{1199,1200}'::int[]) as bytes`,
+      [dry],
+    )
+    await write((context) => fulfilment.moveWaybills(context, [{ waybillId: dry, to: 'cancelled', reason, ...who }]))
+    const toAndFro = [
+      ['waybill', 'created', 'routed'],
+      ['waybill', 'routed', 'created'],
+    ]
     const steps = [
       ['waybill', '', 'created'],
       ['hold', 'free', 'address_unclear of cs'],
-      ['waybill', 'created', 'routed'],
-      ['waybill', 'routed', 'cancelled'],
+      ...toAndFro,
+      ...toAndFro,
+      ...toAndFro,
+      ['waybill', 'created', 'cancelled'],
     ]
     const history = (await t.databases.of('fulfilment').read(t.live, (read) => historyOf(read, [dry]))).get(dry) ?? []
     expect(history.map(({ level, from, to }) => [level, from, to])).toEqual(steps)
     expect(history[1]?.cause).toContain(reason)
     expect(history[3]).toMatchObject({ cause: 'as before', actor: 'a', at: expect.any(Date) })
+    expect(history.at(-1)?.cause).toContain(reason)
     const { rows } = await admin.query<{ entity: string; step: string[] }>(
       'select entity, array[level, from_state, to_state] as step from fulfilment.change_log where root = $1 order by sequence, position',
       [dry],
     )
     expect(rows).toEqual(steps.map((step) => ({ entity: String(dry), step })))
-    await admin.query(`update fulfilment.waybill set state = 'cancelled', version = version + 1 where id = $1`, [dry])
   })
 
   it('answers each command of a batch by itself, on what the one before it left', async () => {

@@ -73,6 +73,9 @@ const settingsForOurLoad: Readonly<Record<string, string>> = {
   autovacuum_analyze_scale_factor: '0.05',
   autovacuum_vacuum_threshold: '5000',
   autovacuum_analyze_threshold: '20000',
+  // What is only ever added to is vacuumed for its reads: an index answers alone only for pages that all can see.
+  autovacuum_vacuum_insert_scale_factor: '0.02',
+  autovacuum_vacuum_insert_threshold: '50000',
   autovacuum_vacuum_cost_limit: '2000',
   idle_in_transaction_session_timeout: '5min',
   timezone: 'UTC',

@@ -34,6 +34,29 @@ test('a level is read at each scrape, and one that is gone is gone', async () =>
   expect(ours(await metrics.text())).toEqual(['throughline_waiting{traffic="live",consumer="b"} 2'])
 })
 
+test('a histogram counts values by upper bound, and says so as Prometheus reads it', async () => {
+  const metrics = openMetrics()
+  const took = metrics.histogram('took_seconds', 'Time of it.', { labels: ['what'], buckets: [0.1, 1] })
+  for (const value of [0.05, 0.1, 0.5, 7]) took('live', { what: 'a "b"\n\\' }, value)
+  took('shadow', { what: 'c' }, 1)
+  const text = await metrics.text()
+  const labels = 'traffic="live",what="a \\"b\\"\\n\\\\"'
+  expect(text).toContain(`# HELP throughline_took_seconds Time of it.
+# TYPE throughline_took_seconds histogram
+throughline_took_seconds_bucket{le="0.1",${labels}} 2
+throughline_took_seconds_bucket{le="1",${labels}} 3
+throughline_took_seconds_bucket{le="+Inf",${labels}} 4
+throughline_took_seconds_sum{${labels}} 7.65
+throughline_took_seconds_count{${labels}} 4
+throughline_took_seconds_bucket{le="0.1",traffic="shadow",what="c"} 0
+throughline_took_seconds_bucket{le="1",traffic="shadow",what="c"} 1
+throughline_took_seconds_bucket{le="+Inf",traffic="shadow",what="c"} 1
+throughline_took_seconds_sum{traffic="shadow",what="c"} 1
+throughline_took_seconds_count{traffic="shadow",what="c"} 1
+`)
+  expect(text.endsWith('\n')).toBe(true)
+})
+
 test('the process tells its own memory and event loop', async () => {
   expect(await openMetrics().text()).toContain('nodejs_eventloop_lag')
 })

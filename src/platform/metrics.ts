@@ -1,4 +1,5 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { Histogram } from '#platform/histogram.ts'
 import type { Traffic } from '#platform/request-context.ts'
 
 /**
@@ -44,16 +45,18 @@ export function openMetrics(): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const registers = [registry]
+  const histograms: Histogram[] = []
   const named = (name: string) => `${prefix}${name}`
   return {
     contentType: registry.contentType,
-    text: () => registry.metrics(),
+    text: async () => `${await registry.metrics()}\n${histograms.map((histogram) => histogram.text()).join('\n')}`,
     counter(name, help, labels) {
       const counter = new Counter({ name: named(name), help, labelNames: ['traffic', ...labels], registers })
       return (traffic, values, by = 1) => counter.inc({ traffic, ...values }, by)
     },
     histogram(name, help, { labels, buckets }) {
-      const histogram = new Histogram({ name: named(name), help, labelNames: ['traffic', ...labels], buckets: [...buckets], registers })
+      const histogram = new Histogram(named(name), help, ['traffic', ...labels], buckets)
+      histograms.push(histogram)
       return (traffic, values, value) => histogram.observe({ traffic, ...values }, value)
     },
     gauge(name, help, labels, read) {

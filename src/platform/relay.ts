@@ -46,8 +46,8 @@ export interface RelayOptions {
 const largestBatch = { prompt: 256, unhurried: 1_000 } as const
 /** Under load, batches start at least this far apart: fewer and larger ones carry the same events for less work. */
 const batchesApartMs = { prompt: 10, unhurried: 250 } as const
-/** The same behind a full batch, which shows a backlog: what a consumer would wait for to gather is there already. */
-const fullBatchesApartMs = { prompt: 10, unhurried: 100 } as const
+/** The same behind a batch that was full or cut, for what a consumer would wait for to gather is there already, and behind one that took nothing. */
+const shortRestMs = { prompt: 10, unhurried: 100 } as const
 /** How long a position may be ahead of the one that is written, ms, where nothing was taken on the way. */
 const passedUnwrittenMs = 5_000
 /** An unhurried consumer makes room for a rush no longer than this, counted from its oldest event. */
@@ -114,7 +114,9 @@ class ConsumerLoop {
   #wake: (() => void) | undefined
   #kicked = false
   #operationalFailures = 0
-  #full = false
+  /** There is more than the last batch, and whether that had anything for this consumer. */
+  #more = false
+  #tookNothing = false
   readonly #closing = new AbortController()
   /** When it last had nothing to do: no event that it has not seen is older. */
   #behindSince = performance.now()
@@ -185,7 +187,8 @@ class ConsumerLoop {
   }
 
   async #rest(started: number): Promise<void> {
-    const apartMs = this.#full ? fullBatchesApartMs[this.#priority] : (this.consumer.batchesApartMs ?? batchesApartMs[this.#priority])
+    const apartMs =
+      this.#more || this.#tookNothing ? shortRestMs[this.#priority] : (this.consumer.batchesApartMs ?? batchesApartMs[this.#priority])
     const leftMs = started + apartMs - performance.now()
     if (leftMs >= 1 && !this.#stopping) await delay(leftMs, undefined, { signal: this.#closing.signal }).catch(() => undefined)
   }
@@ -195,7 +198,7 @@ class ConsumerLoop {
     if (this.#priority === 'prompt' || pressing === undefined) return
     while (!this.#stopping && pressing()) {
       if (performance.now() - this.#behindSince > longestRoomMs) return
-      await delay(batchesApartMs.unhurried)
+      await delay(shortRestMs.unhurried)
     }
   }
 
@@ -225,7 +228,6 @@ class ConsumerLoop {
     const horizon = watching ? await from.read(this.#scope(), (context) => context.query(this.#sql.oldestRunning)) : []
     const most = consumer.largestBatch ?? largestBatch[this.#priority]
     const rows = await this.#reader.after(cursor, consumer.types, most)
-    this.#full = rows.length === most
     if (rows.length === 0) {
       await this.#pass(cursor)
       return 'idle'
@@ -240,9 +242,11 @@ class ConsumerLoop {
       if (seen) this.#gaps.watch(seen.newest)
     }
     const batch = this.#oneRehearsal(rows.slice(0, ready.length))
+    this.#more = rows.length === most || batch.length < rows.length
     const last = batch.at(-1)
     if (last === undefined) return 'gap'
     const wanted = batch.filter((row) => consumer.types.includes(row.type))
+    this.#tookNothing = wanted.length === 0
     const tooNew = wanted.findIndex((row) => row.schema_version > (consumer.schemaVersion ?? 1))
     if (tooNew === 0) {
       this.#options.log.warn(
