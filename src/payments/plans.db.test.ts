@@ -298,7 +298,14 @@ describe('payments by plan, on a real database', () => {
     const statementsFor = (first: number, count: number) =>
       rig.write(async (context) => {
         let statements = 0
-        const counting = { ...context, query: (...asked: Parameters<typeof context.query>) => ((statements += 1), context.query(...asked)) }
+        const counting = {
+          ...context,
+          query(...asked: Parameters<typeof context.query>) {
+            // Mixes are read anew when some time has passed, on a slow machine between the two.
+            if (asked[0].name !== 'payments.read_mixes') statements += 1
+            return context.query(...asked)
+          },
+        }
         const commands = Array.from({ length: count }, (_, at) => ({
           orderId: first + at,
           part: 0,
