@@ -139,7 +139,7 @@ export function copyStatement(
       case 'payments':
         return shifted(column, 'payment', 'text')
       case 'waybills':
-        return shifted(column, 'waybill', type === '_int8' ? 'bigint' : 'text')
+        return shifted(column, 'waybill', 'bigint')
       case 'customer':
         return `${old} || '-' || c.k % 750`
       case 'number':

@@ -2,19 +2,15 @@
 export interface Reading {
   /** Calls so far by statement and upper bound in seconds, as the histogram counts them. */
   readonly statements: ReadonlyMap<string, ReadonlyMap<number, number>>
-  /** Events that the slowest consumer has still to take. */
-  readonly deepestQueue: number
   /** Values asked of the cache so far, and how many of them it had. */
   readonly cache: { readonly asked: number; readonly had: number }
 }
 
 export async function readMetrics(url: string): Promise<Reading> {
   const statements = new Map<string, Map<number, number>>()
-  let deepestQueue = 0
   const cache = { asked: 0, had: 0 }
   for (const line of (await (await fetch(`${url}/metrics`)).text()).split('\n')) {
     const value = Number(line.slice(line.lastIndexOf(' ') + 1))
-    if (line.startsWith('throughline_outbox_waiting{')) deepestQueue = Math.max(deepestQueue, value)
     if (line.startsWith('throughline_cache_reads_total{')) {
       cache.asked += value
       if (line.includes('result="hit"')) cache.had += value
@@ -27,10 +23,10 @@ export async function readMetrics(url: string): Promise<Reading> {
     of.set(bound, (of.get(bound) ?? 0) + value)
     statements.set(name, of)
   }
-  return { statements, deepestQueue, cache }
+  return { statements, cache }
 }
 
-/** The deepest queue alone, for looks during a measurement: whoever reads thousands of lines has no time for the answers it measures. */
+/** How many events the slowest consumer has still to take, alone: for looks during a measurement: whoever reads thousands of lines has no time for the answers it measures. */
 export async function readDeepestQueue(url: string): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text()
   return Math.max(0, ...Array.from(text.matchAll(/^throughline_outbox_waiting\{.*\} (\d+)$/gm), ([, waiting]) => Number(waiting)))

@@ -114,9 +114,8 @@ class ConsumerLoop {
   #wake: (() => void) | undefined
   #kicked = false
   #operationalFailures = 0
-  /** There is more than the last batch, and whether that had anything for this consumer. */
-  #more = false
-  #tookNothing = false
+  /** Nothing is to be gathered: there was more than the last batch, or that had nothing for this consumer. */
+  #restsShort = false
   readonly #closing = new AbortController()
   /** When it last had nothing to do: no event that it has not seen is older. */
   #behindSince = performance.now()
@@ -187,8 +186,7 @@ class ConsumerLoop {
   }
 
   async #rest(started: number): Promise<void> {
-    const apartMs =
-      this.#more || this.#tookNothing ? shortRestMs[this.#priority] : (this.consumer.batchesApartMs ?? batchesApartMs[this.#priority])
+    const apartMs = this.#restsShort ? shortRestMs[this.#priority] : (this.consumer.batchesApartMs ?? batchesApartMs[this.#priority])
     const leftMs = started + apartMs - performance.now()
     if (leftMs >= 1 && !this.#stopping) await delay(leftMs, undefined, { signal: this.#closing.signal }).catch(() => undefined)
   }
@@ -242,11 +240,10 @@ class ConsumerLoop {
       if (seen) this.#gaps.watch(seen.newest)
     }
     const batch = this.#oneRehearsal(rows.slice(0, ready.length))
-    this.#more = rows.length === most || batch.length < rows.length
     const last = batch.at(-1)
     if (last === undefined) return 'gap'
     const wanted = batch.filter((row) => consumer.types.includes(row.type))
-    this.#tookNothing = wanted.length === 0
+    this.#restsShort = rows.length === most || batch.length < rows.length || wanted.length === 0
     const tooNew = wanted.findIndex((row) => row.schema_version > (consumer.schemaVersion ?? 1))
     if (tooNew === 0) {
       this.#options.log.warn(
