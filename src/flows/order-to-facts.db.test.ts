@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Analytics, openAnalytics } from '#analytics'
 import type { PaymentsMoved } from '#payments'
+import type { ReadContext, Statement } from '#platform/database.ts'
 import type { DeliveredEvent } from '#platform/events.ts'
 import { openRelay } from '#platform/relay.ts'
 import { type OrdersRig, openOrdersRig } from '#test/orders-rig.ts'
@@ -55,6 +56,20 @@ const factsOf = (orderId: number) => sql(`select * from analytics.item_fact wher
 const minutes = (count: number) => rig.t.clock.set(new Date(rig.t.clock.now().getTime() + count * 60_000))
 const at = (value: unknown) => (value as Date | null)?.toISOString().slice(11, 16) ?? null
 const start = async () => handle('analytics.project_orders', await eventsOfOrders())
+
+interface PlanNode {
+  readonly 'Actual Rows': number
+  readonly 'Actual Loops': number
+  readonly 'Rows Removed by Filter'?: number
+  readonly 'Rows Removed by Join Filter'?: number
+  readonly Plans?: readonly PlanNode[]
+}
+/** Rows that a plan made, and those that it looked at in vain. */
+const workOf = (node: PlanNode | undefined): number =>
+  node === undefined
+    ? 0
+    : (node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0) + (node['Rows Removed by Join Filter'] ?? 0)) * node['Actual Loops'] +
+      (node.Plans ?? []).reduce((sum, each) => sum + workOf(each), 0)
 
 describe('item facts', () => {
   test('a row says what was ordered and when it came into each state; a stage that was skipped has no time', async () => {
@@ -125,6 +140,28 @@ describe('item facts', () => {
       [1, 'allocated', '09:00', '09:01', '09:03', null],
       [1, 'cancelled', '09:00', '09:01', '09:03', '09:04'],
     ])
+  })
+
+  test('three times as many orders are three times the work, also under a plan that was made for few', async () => {
+    const placed = []
+    for (let n = 0; n < 60; n += 1) placed.push((await rig.place()).orderId)
+    let asked: Statement<unknown> = { name: '', text: '' }
+    const listening = { query: async (each: Statement<unknown>) => ((asked = each), []) } as unknown as ReadContext
+    await rig.orders.readFacts(listening, placed)
+    // What a planner takes that expects one row: it compares each row with each.
+    await sql('set enable_hashjoin = off')
+    await sql('set enable_mergejoin = off')
+    const rowsLookedAt = async (orderIds: readonly number[]): Promise<number> => {
+      const text = asked.text.replaceAll('$1', `'{${orderIds.join(',')}}'`)
+      const [explained] = await sql<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(`explain (analyze, format json) ${text}`)
+      return workOf(explained?.['QUERY PLAN'][0].Plan)
+    }
+    const few = await rowsLookedAt(placed.slice(0, 20))
+    const many = await rowsLookedAt(placed)
+    await sql('reset enable_hashjoin')
+    await sql('reset enable_mergejoin')
+    expect(few).toBeGreaterThan(200)
+    expect(many / few).toBeLessThan(3.5)
   })
 
   test('what is paid while it is on hold is known before it is released', async () => {

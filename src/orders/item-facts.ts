@@ -77,68 +77,66 @@ const asArrays = (columns: Readonly<Record<string, string>>, prefix: string): st
     .map((column) => `array_agg(${column})::text as ${prefix}${column}`)
     .join(', ')
 
+// Each order is read by itself: joined freely, a plan for few rows compares each item of two thousand orders with each other.
 // A row that was split off has the past of the row it was cut from, up to the cut: the row of the same family whose quantity changed
-// in the same entry of the log. Such rows are few, so what they need is kept apart from the way of the others.
+// in the same entry of the log.
+const itemsOfOrder = `with recursive rows as materialized (
+       select item_no, section_no, part, sku, sku_type, quantity, unit_price_minor, discount_minor, tax_minor, origin_item_no, origin_kind, state
+       from orders.item where order_id = h.id
+     ), log as materialized (
+       select c.id as sequence, l.level, l.entity::smallint as item_no, l.to_state, c.occurred_at
+       from orders.change c cross join lateral unnest(c.levels, c.entities, c.to_states) as l (level, entity, to_state)
+       where c.root = h.id and l.level in ('item', 'quantity')
+     ), cuts as (
+       select l.sequence, l.item_no, case when r.origin_kind = 'split' then r.origin_item_no else r.item_no end as family
+       from log l join rows r on r.item_no = l.item_no where l.level = 'quantity'
+     ), split as (
+       select r.item_no, r.origin_item_no, min(l.sequence) as born
+       from rows r join log l on l.item_no = r.item_no and l.level = 'item' where r.origin_kind = 'split' group by r.item_no, r.origin_item_no
+     ), cut_from as materialized (
+       select s.item_no, s.born, coalesce(min(c.item_no), s.origin_item_no) as source
+       from split s left join cuts c on c.sequence = s.born and c.family = s.origin_item_no and c.item_no < s.item_no
+       group by s.item_no, s.born, s.origin_item_no
+     ), lineage as (
+       select item_no, source, born from cut_from
+       union all
+       select l.item_no, c.source, c.born from lineage l join cut_from c on c.item_no = l.source
+     ), past as (
+       select item_no, to_state, occurred_at from log where level = 'item'
+       union all
+       select l.item_no, g.to_state, g.occurred_at
+       from lineage l join log g on g.item_no = l.source and g.level = 'item' and g.sequence < l.born
+     )
+     select rows.*, parcels.merchant_id, entered.* from rows
+     left join (select section_no, merchant_id from orders.section where order_id = h.id) as parcels (parcel_no, merchant_id) on parcel_no = section_no
+     left join (
+       select item_no as told_of, min(occurred_at) as placed_at, ${firstEntered(itemStates)} from past group by item_no
+     ) as entered on told_of = item_no`
+
 const facts = statement<Record<string, string | number | null>>(
   'orders.read_facts',
-  `with recursive heads as materialized (
+  `with heads as materialized (
      select o.* from unnest($1::bigint[]) as wanted (id)
      cross join lateral (select id, number, store_id, customer_id, channel, currency, total_minor, duplicate_of, state, version
        from orders.orders where id = wanted.id offset 0) as o
-   ), rows as materialized (
-     select i.* from heads cross join lateral (select order_id, item_no, section_no, part, sku, sku_type, quantity, unit_price_minor,
-       discount_minor, tax_minor, origin_item_no, origin_kind, state from orders.item where order_id = heads.id offset 0) as i
-   ), parcels as materialized (
-     select s.* from heads cross join lateral (select order_id, section_no, merchant_id, shipping_minor, merged_into
-       from orders.section where order_id = heads.id offset 0) as s
-   ), log as materialized (
-     select c.root, c.id as sequence, l.level, case when l.level <> 'order' then l.entity::smallint end as item_no, l.to_state, c.occurred_at
-     from heads
-     cross join lateral (select root, id, levels, entities, to_states, occurred_at from orders.change where root = heads.id offset 0) as c
-     cross join lateral unnest(c.levels, c.entities, c.to_states) as l (level, entity, to_state)
-     where l.level in ('item', 'quantity', 'order')
-   ), cuts as materialized (
-     select l.root, l.sequence, l.item_no, case when r.origin_kind = 'split' then r.origin_item_no else r.item_no end as family
-     from log l join rows r on r.order_id = l.root and r.item_no = l.item_no where l.level = 'quantity'
-   ), split as materialized (
-     select r.order_id as root, r.item_no, r.origin_item_no, min(l.sequence) as born
-     from rows r join log l on l.root = r.order_id and l.item_no = r.item_no and l.level = 'item'
-     where r.origin_kind = 'split' group by r.order_id, r.item_no, r.origin_item_no
-   ), cut_from as materialized (
-     select s.root, s.item_no, s.born, coalesce(min(c.item_no), s.origin_item_no) as source
-     from split s left join cuts c on c.root = s.root and c.sequence = s.born and c.family = s.origin_item_no and c.item_no < s.item_no
-     group by s.root, s.item_no, s.born, s.origin_item_no
-   ), lineage as (
-     select root, item_no, source, born from cut_from
-     union all
-     select l.root, l.item_no, c.source, c.born from lineage l join cut_from c on c.root = l.root and c.item_no = l.source
-   ), past as (
-     select root, item_no, to_state, occurred_at from log where level = 'item'
-     union all
-     select l.root, l.item_no, g.to_state, g.occurred_at
-     from lineage l join log g on g.root = l.root and g.item_no = l.source and g.level = 'item' and g.sequence < l.born
-   ), item_times as materialized (
-     select root, item_no, min(occurred_at) as placed_at, ${firstEntered(itemStates)} from past group by root, item_no
-   ), order_times as materialized (
-     select root, min(occurred_at) as placed_at, ${firstEntered(orderStates)} from log where level = 'order' group by root
    ), item_facts as (
-     select r.order_id, r.item_no, h.number as order_number, h.store_id, h.customer_id, h.channel, h.currency, r.section_no, p.merchant_id,
-       r.part, r.sku, r.sku_type, r.quantity, r.unit_price_minor, r.discount_minor, r.tax_minor,
-       r.quantity * r.unit_price_minor - r.discount_minor + r.tax_minor as line_total_minor, r.origin_item_no, r.origin_kind, r.state,
-       ${['placed', ...itemStates].map((state) => `t.${timeOf(state)}`).join(', ')}, h.version as order_version
-     from rows r join heads h on h.id = r.order_id
-     left join parcels p on p.order_id = r.order_id and p.section_no = r.section_no
-     left join item_times t on t.root = r.order_id and t.item_no = r.item_no
-     order by r.order_id, r.item_no
+     select h.id as order_id, i.item_no, h.number as order_number, h.store_id, h.customer_id, h.channel, h.currency, i.section_no,
+       i.merchant_id, i.part, i.sku, i.sku_type, i.quantity, i.unit_price_minor, i.discount_minor, i.tax_minor,
+       i.quantity * i.unit_price_minor - i.discount_minor + i.tax_minor as line_total_minor, i.origin_item_no, i.origin_kind, i.state,
+       ${['placed', ...itemStates].map((state) => `i.${timeOf(state)}`).join(', ')}, h.version as order_version
+     from heads h cross join lateral (${itemsOfOrder}) as i
+     order by order_id, item_no
    ), order_facts as (
      select h.id as order_id, h.number as order_number, h.store_id, h.customer_id, h.channel, h.currency, p.sections, r.items, r.pieces,
        h.total_minor, p.shipping_minor, h.duplicate_of, h.state,
        ${['placed', ...orderStates].map((state) => `t.${timeOf(state)}`).join(', ')}, h.version as order_version
      from heads h
-     left join (select order_id, count(*) filter (where merged_into is null) as sections, sum(shipping_minor) as shipping_minor
-       from parcels group by order_id) p on p.order_id = h.id
-     left join (select order_id, count(*) as items, sum(quantity) as pieces from rows group by order_id) r on r.order_id = h.id
-     left join order_times t on t.root = h.id
+     cross join lateral (select count(*) filter (where merged_into is null) as sections, sum(shipping_minor) as shipping_minor
+       from orders.section where order_id = h.id) as p
+     cross join lateral (select count(*) as items, sum(quantity) as pieces from orders.item where order_id = h.id) as r
+     cross join lateral (select min(occurred_at) as placed_at, ${firstEntered(orderStates)}
+       from orders.change c cross join lateral unnest(c.levels, c.to_states) as l (level, to_state)
+       where c.root = h.id and l.level = 'order') as t
      order by h.id
    )
    select items.*, heads.* from
