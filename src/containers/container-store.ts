@@ -16,6 +16,13 @@ export interface StoredContainer {
   readonly version: number
 }
 
+/**
+ * Code and kind of a container that a walk has come to, as `container`. Looked up one by one: how far a walk comes nobody can estimate, and for
+ * the thousands that the planner fears it reads all containers there are instead.
+ */
+export const containerOf = (id: string): string =>
+  `cross join lateral (select code, kind from containers.container where id = ${id} offset 0) as container`
+
 const columns = `container.id as "containerId", container.code, container.kind, container.colour, tag.epc, container.state, container.version`
 
 /** What people scan: a reference code, or the EPC of the tag in hex. No reference code has 24 characters. */

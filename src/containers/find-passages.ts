@@ -1,4 +1,5 @@
 import { type ReadContext, statement } from '#platform/database.ts'
+import { containerOf } from './container-store.ts'
 import { deepest } from './containment-store.ts'
 
 /** A container was seen while something of a waybill was in it. */
@@ -41,7 +42,7 @@ const selectPassages = statement<Passage & { waybillId: number }>(
      select *, row_number() over (partition by waybill_id order by second desc, node, place) as nth from arrived where is_first
    )
    select latest.waybill_id as "waybillId", latest.place, latest.second as "seenAt", container.code
-   from latest join containers.container on container.id = latest.node where nth <= ${toldMost}
+   from latest ${containerOf('latest.node')} where nth <= ${toldMost}
    order by latest.waybill_id, latest.second, container.code, latest.place`,
 )
 

@@ -1,5 +1,5 @@
 import { type ReadContext, statement } from '#platform/database.ts'
-import { type ContainerKind, findContainers, type StoredContainer } from './container-store.ts'
+import { type ContainerKind, containerOf, findContainers, type StoredContainer } from './container-store.ts'
 import { type Content, deepest, secondOf } from './containment-store.ts'
 
 /** A container as it stood at an instant. */
@@ -67,7 +67,7 @@ const selectPlaces = statement<{ position: number } & Place>(
      where walk.level < ${deepest}
    )
    select distinct on (walk.position) walk.position, walk.place, walk.second as "seenAt", walk.by, container.code
-   from walk join containers.container on container.id = walk.node where walk.second is not null
+   from walk ${containerOf('walk.node')} where walk.second is not null
    order by walk.position, walk.second desc, walk.level, walk.by, walk.place desc`,
 )
 
@@ -86,7 +86,7 @@ const selectAbove = statement<{ position: number; containerId: number; code: str
      join containers.containment step on step.child_id = above.parent_id and ${heldAt('step', 'above.at')} where above.level < ${deepest}
    )
    select above.position::int, above.parent_id as "containerId", container.code, above.from_at as since
-   from above join containers.container on container.id = above.parent_id order by above.position, above.level`,
+   from above ${containerOf('above.parent_id')} order by above.position, above.level`,
 )
 
 const selectBelow = statement<{ position: number; containerId: number; code: string; kind: ContainerKind; into: number }>(
@@ -99,7 +99,7 @@ const selectBelow = statement<{ position: number; containerId: number; code: str
      join containers.containment step on step.parent_id = below.child_id and ${heldAt('step', 'below.at')} where below.level < ${deepest}
    )
    select below.position::int, below.child_id as "containerId", container.code, container.kind, below.parent_id as into
-   from below join containers.container on container.id = below.child_id order by below.position, below.level, container.code`,
+   from below ${containerOf('below.child_id')} order by below.position, below.level, container.code`,
 )
 
 const selectContents = statement<{ position: number } & Content>(

@@ -5,6 +5,7 @@ import type { PaymentsMoved } from '#payments'
 import type { ReadContext, Statement } from '#platform/database.ts'
 import type { DeliveredEvent } from '#platform/events.ts'
 import { openRelay } from '#platform/relay.ts'
+import { type Explained, rowsLookedAt } from '#test/explained.ts'
 import { type OrdersRig, openOrdersRig } from '#test/orders-rig.ts'
 import { untilTrue } from '#test/until.ts'
 import { orderToFacts } from './order-to-facts.ts'
@@ -56,20 +57,6 @@ const factsOf = (orderId: number) => sql(`select * from analytics.item_fact wher
 const minutes = (count: number) => rig.t.clock.set(new Date(rig.t.clock.now().getTime() + count * 60_000))
 const at = (value: unknown) => (value as Date | null)?.toISOString().slice(11, 16) ?? null
 const start = async () => handle('analytics.project_orders', await eventsOfOrders())
-
-interface PlanNode {
-  readonly 'Actual Rows': number
-  readonly 'Actual Loops': number
-  readonly 'Rows Removed by Filter'?: number
-  readonly 'Rows Removed by Join Filter'?: number
-  readonly Plans?: readonly PlanNode[]
-}
-/** Rows that a plan made, and those that it looked at in vain. */
-const workOf = (node: PlanNode | undefined): number =>
-  node === undefined
-    ? 0
-    : (node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0) + (node['Rows Removed by Join Filter'] ?? 0)) * node['Actual Loops'] +
-      (node.Plans ?? []).reduce((sum, each) => sum + workOf(each), 0)
 
 describe('item facts', () => {
   test('a row says what was ordered and when it came into each state; a stage that was skipped has no time', async () => {
@@ -151,13 +138,13 @@ describe('item facts', () => {
     // What a planner takes that expects one row: it compares each row with each.
     await sql('set enable_hashjoin = off')
     await sql('set enable_mergejoin = off')
-    const rowsLookedAt = async (orderIds: readonly number[]): Promise<number> => {
+    const lookedAt = async (orderIds: readonly number[]): Promise<number> => {
       const text = asked.text.replaceAll('$1', `'{${orderIds.join(',')}}'`)
-      const [explained] = await sql<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(`explain (analyze, format json) ${text}`)
-      return workOf(explained?.['QUERY PLAN'][0].Plan)
+      const [explained] = await sql<Explained>(`explain (analyze, format json) ${text}`)
+      return rowsLookedAt(explained)
     }
-    const few = await rowsLookedAt(placed.slice(0, 20))
-    const many = await rowsLookedAt(placed)
+    const few = await lookedAt(placed.slice(0, 20))
+    const many = await lookedAt(placed)
     await sql('reset enable_hashjoin')
     await sql('reset enable_mergejoin')
     expect(few).toBeGreaterThan(200)
