@@ -212,12 +212,12 @@ describe('the whole way under a signed shadow header', { timeout: 180_000 }, () 
 
   test('what breaks under shadow is logged as shadow’s, with its rehearsal, by the operation and by the relay', async () => {
     const since = whole.lines.length
-    // A body that breaks: its table is gone. In shadow only.
-    await admin.shadow.query('alter table orders.store rename to store_hidden; alter table orders.orders rename to orders_hidden')
-    const broken = await shadow('GET', '/v1/orders?limit=1')
+    // A body that breaks: its table is gone. In shadow only, and a table that no round reads: one that starts meanwhile would break too.
+    await admin.shadow.query('alter table merchants.merchant rename to merchant_hidden')
+    const broken = await shadow('GET', '/v1/merchants?limit=1')
     expect([broken.status, broken.body.code]).toEqual([500, 'platform.internal'])
-    expect((await whole.call('GET', '/v1/orders?limit=1')).status).toBe(200)
-    await admin.shadow.query('alter table orders.orders_hidden rename to orders; alter table orders.store_hidden rename to store')
+    expect((await whole.call('GET', '/v1/merchants?limit=1')).status).toBe(200)
+    await admin.shadow.query('alter table merchants.merchant_hidden rename to merchant')
     // An event that no consumer can take.
     await admin.shadow.query(
       `insert into orders.outbox (tx, key, type, schema_version, payload, trace_id, rehearsal_id, occurred_at)
