@@ -1,7 +1,8 @@
 import { accepted, type Outcome } from '#kernel/outcome.ts'
 import type { WriteContext } from '#platform/database.ts'
 import type { NewEvent } from '#platform/events.ts'
-import { type Board, type Place, type Plan, planAssignments, type ReasonCode, type Refusal, type Request } from './assign.ts'
+import { inTurns } from '#platform/turns.ts'
+import { type Board, type Place, type Plan, planInSteps, type ReasonCode, type Refusal, type Request } from './assign.ts'
 import { type CurrentZones, datesAhead, type Load, lockZoneDays, type SkuType, type Zone } from './capacity/index.ts'
 import { loadCells, loadFleet, loadHeld, loadRoutesToTry } from './board-store.ts'
 import type { Ground } from './fleet.ts'
@@ -194,7 +195,8 @@ async function decide(context: WriteContext, located: readonly Located[]): Promi
     const routes = await loadRoutesToTry(context, cells, { least, most, all: withFleet })
     const dates = cells.map(({ date }) => date)
     const fleet = withFleet ? await loadFleet(context, { dates, zoneIds: cells.map(({ zoneId }) => zoneId) }) : null
-    return planAssignments(requests, { now: context.now, cells, routes, held, zones, fleet, neighbours })
+    // A batch of a rush takes a tenth of a second: callers have their turns meanwhile.
+    return inTurns(planInSteps(requests, { now: context.now, cells, routes, held, zones, fleet, neighbours }))
   }
   // Most waybills fit on routes that are open in the slot they ask for or the next ones; only for those that do not is all looked at.
   let plan = await look(firstSlots, false)

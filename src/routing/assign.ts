@@ -145,6 +145,15 @@ const mostTried = 12
 export const slotKey = (at: { zoneId: number; date: string; code: string }): string => `${at.zoneId} ${at.date} ${at.code}`
 
 export function planAssignments(requests: readonly Request[], board: Board): Plan {
+  const steps = planInSteps(requests, board)
+  for (;;) {
+    const { done, value } = steps.next()
+    if (done === true) return value
+  }
+}
+
+/** The same by a request at a time: whoever shares a thread with others can let them have their turn in between. */
+export function* planInSteps(requests: readonly Request[], board: Board): Generator<undefined, Plan, undefined> {
   const used = new Map<Cell, number>()
   const cells = new Map<string, Cell[]>()
   for (const cell of board.cells.toSorted((a, b) => a.startsAt.getTime() - b.startsAt.getTime() || (a.code < b.code ? -1 : 1))) {
@@ -268,7 +277,7 @@ export function planAssignments(requests: readonly Request[], board: Board): Pla
     return { cell, quotaId: cell.quota.quotaId, ...truck.place, vehicleId: truck.vehicle.vehicleId, hold }
   }
 
-  const places = requests.map((request): Place | Refusal => {
+  const placeOf = (request: Request): Place | Refusal => {
     // It is planned again with the fleet: what follows would be thrown away.
     if (needsFleet) return asksForFleet
     const candidates = cells.get(`${request.zoneId} ${request.skuType}`) ?? []
@@ -292,7 +301,12 @@ export function planAssignments(requests: readonly Request[], board: Board): Pla
         reason: `zone ${request.zoneCode} has no open slot with ${request.skuType} quota in the next days`,
       }
     )
-  })
+  }
+  const places: (Place | Refusal)[] = []
+  for (const request of requests) {
+    places.push(placeOf(request))
+    yield
+  }
   return { places, newRoutes: newTrucks.map(newRouteOf), changedRoutes: [...trucks.values()].flat().flatMap(changedRouteOf), needsFleet }
 }
 
