@@ -99,6 +99,7 @@ it('a round puts away what is older, the shipment stands where it stood, and its
   expect(await view('YOUNG1')).toMatchObject({ state: 'delivered' })
   const rows = await parquetReadObjects({ file: await asyncBufferFromFile(join(folder, 'archive', files[1] ?? '')) })
   expect(rows.map((row) => row['code']).toSorted()).toEqual(['delivered', 'in_transit'])
+  await whole.drained()
   expect((await core.check('live')).flatMap(({ breaks }) => breaks)).toEqual([])
 })
 

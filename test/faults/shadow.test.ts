@@ -232,6 +232,7 @@ describe('the whole way under a signed shadow header', { timeout: 180_000 }, () 
     for (const line of about()) expect(line).toMatchObject({ traffic: 'shadow', rehearsalId: rehearsal })
     // Under the trace id that the caller was told, the line is found.
     expect(about().find(({ msg }) => msg === 'operation broke')).toMatchObject({ traceId: broken.body.traceId })
+    await whole.drained()
     expect((await whole.core.check('live')).filter(({ breaks }) => breaks.length > 0)).toEqual([])
     // Whoever could make nothing of it has parked it, and nothing else is broken.
     const red = (await whole.core.check('shadow')).flatMap(({ breaks }) => breaks)
